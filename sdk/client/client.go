@@ -1,0 +1,177 @@
+// Package client is the host's end of the provider protocol: an sdk.Provider
+// whose methods are calls to another process. It launches and supervises
+// nothing; it needs a connection.
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/hashicorp/go-plugin"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/action-llama/gateway/sdk"
+	"github.com/action-llama/gateway/sdk/providerv1"
+)
+
+// Client is a provider in another process. It is safe for concurrent use.
+type Client struct {
+	rpc        providerv1.ProviderServiceClient
+	descriptor sdk.Descriptor
+}
+
+var (
+	_ sdk.Provider   = (*Client)(nil)
+	_ sdk.Challenger = (*Client)(nil)
+	_ sdk.Deliverer  = (*Client)(nil)
+)
+
+// Plugins is the set of protocol versions that this client speaks, for
+// go-plugin's negotiation. What it dispenses is a *grpc.ClientConn for
+// Connect: go-plugin has no deadline to give to a first call.
+func Plugins() map[int]plugin.PluginSet {
+	return map[int]plugin.PluginSet{sdk.ProtocolVersion: {sdk.PluginName: clientPlugin{}}}
+}
+
+type clientPlugin struct{ plugin.NetRPCUnsupportedPlugin }
+
+func (clientPlugin) GRPCServer(*plugin.GRPCBroker, *grpc.Server) error {
+	return errors.New("this is the host's end; a provider's is sdk.Serve")
+}
+
+func (clientPlugin) GRPCClient(_ context.Context, _ *plugin.GRPCBroker, conn *grpc.ClientConn) (any, error) {
+	return conn, nil
+}
+
+// Connect asks the provider on the other end to describe itself.
+func Connect(ctx context.Context, conn grpc.ClientConnInterface) (*Client, error) {
+	c := &Client{rpc: providerv1.NewProviderServiceClient(conn)}
+	out, err := c.rpc.Describe(ctx, &providerv1.DescribeRequest{})
+	if err != nil {
+		return nil, fmt.Errorf("describe: %w", errorOf(err))
+	}
+	c.descriptor = descriptorFromProto(out.GetDescriptor_())
+	return c, nil
+}
+
+// Ping asks whether the provider still answers.
+func (c *Client) Ping(ctx context.Context) error {
+	if _, err := c.rpc.Describe(ctx, &providerv1.DescribeRequest{}); err != nil {
+		return fmt.Errorf("describe: %w", errorOf(err))
+	}
+	return nil
+}
+
+// Describe returns what the provider said when it was connected.
+func (c *Client) Describe() sdk.Descriptor { return c.descriptor }
+
+// Verify implements [sdk.Provider].
+func (c *Client) Verify(ctx context.Context, req sdk.Request, secrets []sdk.Secret) (sdk.Which, error) {
+	out, err := c.rpc.Verify(ctx, &providerv1.VerifyRequest{Request: requestToProto(req), Secrets: secretsToProto(secrets)})
+	if err != nil {
+		return nil, errorOf(err)
+	}
+	return whichFromProto(out.GetWhich()), nil
+}
+
+// Challenge implements [sdk.Challenger]; it is no call for providers without
+// handshakes.
+func (c *Client) Challenge(ctx context.Context, req sdk.Request, secrets []sdk.Secret) (*sdk.Reply, error) {
+	if !c.descriptor.Challenges {
+		return nil, nil
+	}
+	out, err := c.rpc.Challenge(ctx, &providerv1.ChallengeRequest{Request: requestToProto(req), Secrets: secretsToProto(secrets)})
+	if err != nil {
+		return nil, errorOf(err)
+	}
+	return replyFromProto(out.GetReply()), nil
+}
+
+// Parse implements [sdk.Provider].
+func (c *Client) Parse(ctx context.Context, req sdk.Request) ([]sdk.Event, error) {
+	out, err := c.rpc.Parse(ctx, &providerv1.ParseRequest{Request: requestToProto(req)})
+	if err != nil {
+		return nil, errorOf(err)
+	}
+	return eventsFromProto(out.GetEvents())
+}
+
+// Deliver implements [sdk.Deliverer] in one round trip.
+func (c *Client) Deliver(ctx context.Context, req sdk.Request, secrets []sdk.Secret, opts sdk.DeliverOptions) (sdk.Delivery, error) {
+	out, err := c.rpc.Deliver(ctx, &providerv1.DeliverRequest{
+		Request:       requestToProto(req),
+		Secrets:       secretsToProto(secrets),
+		AllowUnsigned: opts.AllowUnsigned,
+	})
+	if err != nil {
+		return failedDelivery(err), errorOf(err)
+	}
+	d := sdk.Delivery{
+		Which:    whichFromProto(out.GetWhich()),
+		Unsigned: out.GetUnsigned(),
+		Reply:    replyFromProto(out.GetReply()),
+	}
+	d.Events, err = eventsFromProto(out.GetEvents())
+	return d, err
+}
+
+func failedDelivery(err error) sdk.Delivery {
+	for _, detail := range status.Convert(err).Details() {
+		if failure, ok := detail.(*providerv1.DeliverFailure); ok {
+			return sdk.Delivery{Which: whichFromProto(failure.GetWhich()), Unsigned: failure.GetUnsigned()}
+		}
+	}
+	return sdk.Delivery{}
+}
+
+// remoteError has the text of the provider's error and the identity of its
+// kind.
+type remoteError struct {
+	kind    error
+	message string
+}
+
+func (e *remoteError) Error() string { return e.message }
+func (e *remoteError) Unwrap() error { return e.kind }
+
+// errorOf gives a status the identity that it had on the other end. What is
+// none of the kinds stays a status error.
+func errorOf(err error) error {
+	st := status.Convert(err)
+	var kind error
+	switch st.Code() {
+	case codes.OutOfRange:
+		kind = sdk.ErrStale
+	case codes.Unauthenticated:
+		kind = sdk.ErrBadSignature
+	case codes.InvalidArgument:
+		kind = sdk.ErrUnparseable
+	case codes.FailedPrecondition:
+		kind = sdk.ErrCredential
+	case codes.DeadlineExceeded:
+		kind = context.DeadlineExceeded
+	case codes.Canceled:
+		kind = context.Canceled
+	default:
+		return err
+	}
+	return &remoteError{kind: kind, message: st.Message()}
+}
+
+func decodeExtra(raw []byte) (map[string]any, error) {
+	if len(raw) == 0 {
+		return nil, nil
+	}
+	var extra map[string]any
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.UseNumber() // ids are larger than a float64 is exact
+	if err := dec.Decode(&extra); err != nil {
+		return nil, fmt.Errorf("extra of the event: %w", err)
+	}
+	return extra, nil
+}

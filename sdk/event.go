@@ -1,0 +1,62 @@
+package sdk
+
+import "time"
+
+// MaxTextRunes is where [Event] texts (Title, Body, Comment) are cut, on a
+// character boundary and marked with "...", before an agent sees them.
+const MaxTextRunes = 4000
+
+// Event is one thing that happened, as read out of a request. Its fields reach
+// the agent as JSON (the WebhookContext) under the names in the comments; empty
+// fields are omitted there. The host adds source, provider and receiptId: what
+// proves where an event came from is never taken from its body.
+type Event struct {
+	// DeliveryID is the vendor's identity of this event, the same on every
+	// retry and redelivery, and the deduplication key within a source. Empty
+	// means that the vendor has none, and that repeats can not be told.
+	DeliveryID string // deliveryId
+
+	Name       string    // event, for example "issues"; never empty
+	Action     string    // action, for example "labeled"
+	Repo       string    // repo, "owner/name"
+	Number     int64     // number of the issue or pull request; 0 for none
+	Title      string    // title
+	Body       string    // body
+	URL        string    // url of a page a person can open
+	Author     string    // author of the thing (the issue), not of the change
+	Assignee   string    // assignee
+	Labels     []string  // labels the thing has after the event
+	Branch     string    // branch, without refs/heads/
+	Conclusion string    // conclusion of a check or a build
+	Comment    string    // comment text
+	Sender     string    // sender: who did it
+	Timestamp  time.Time // timestamp of the event at the vendor; zero for unknown
+
+	// Attributes are what filters look at: values by the attribute names that
+	// the descriptor's filters use. They are kept apart from the fields above
+	// because they can differ: GitHub's "labeled" is matched by the label that
+	// was added, while Labels lists all of them. A missing key, and one
+	// without values, both mean that the event has no such attribute.
+	Attributes map[string][]string
+
+	// Extra is whatever else an agent of this vendor needs (a Slack thread, a
+	// Discord interaction token). Values are what encoding/json makes of a
+	// JSON object: nil, bool, float64, json.Number, string, []any,
+	// map[string]any.
+	Extra map[string]any
+
+	// Sensitive names the values in Extra (dotted paths, "interaction.token")
+	// that reach the agent and nobody else: the host masks them in listings,
+	// logs and receipts.
+	Sensitive []string
+
+	// Taken is the reply when at least one agent takes the event, Ignored when
+	// none does. Nil asks for the host's own reply. With several events in one
+	// request the first that has the fitting reply decides.
+	Taken   *Reply
+	Ignored *Reply
+}
+
+// Truncate cuts text at [MaxTextRunes] characters, marking the cut with "...".
+// Invalid UTF-8 is replaced, so that the result is always valid.
+func Truncate(text string) string { return truncate(text, MaxTextRunes) }
