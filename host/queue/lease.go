@@ -1,0 +1,133 @@
+package queue
+
+import (
+	"context"
+	"time"
+
+	"github.com/action-llama/gateway/host/store"
+)
+
+// keepLeases renews the leases of all runs, in one call, three times as often
+// as they end, and looks for runs of hosts that died.
+//
+// A run is not cancelled because the store can not be reached: most outages
+// are short and hit every host, and hours of an agent's work are worth more
+// than the small risk of doing a job twice.
+func (d *Dispatcher) keepLeases(ctx context.Context) {
+	var retry backoff
+	var said complaint
+	recovered := time.Now()
+	wait := d.opts.Lease / 3
+	for {
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		case <-timer.C:
+		}
+		err := d.renew(ctx)
+		// Only behind a renewal that worked: after a sleep of the machine our
+		// own leases have ended too, and must not be taken for a dead host's.
+		if err == nil && time.Since(recovered) >= d.opts.Lease {
+			recovered = time.Now()
+			err = d.giveBack(ctx, d.opts.Now())
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		switch news := said.news(err); {
+		case err != nil && news:
+			d.log.Warn("leases can not be kept, trying again", "error", err)
+		case news:
+			d.log.Info("leases are kept again")
+		}
+		wait = d.opts.Lease / 3
+		if err != nil {
+			wait = min(wait, retry.next())
+		} else {
+			retry.reset()
+		}
+	}
+}
+
+func (d *Dispatcher) renew(ctx context.Context) error {
+	d.mu.Lock()
+	runs := make([]string, 0, len(d.active))
+	for id, a := range d.active {
+		if !a.isLost {
+			runs = append(runs, id)
+		}
+	}
+	d.mu.Unlock()
+	if len(runs) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, min(storeTimeout, d.opts.Lease/3))
+	defer cancel()
+	lost, err := d.opts.Store.Renew(ctx, runs, d.opts.Now().Add(d.opts.Lease))
+	if err != nil {
+		return err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, id := range lost {
+		// One that was recorded while the store looked is not lost.
+		if a := d.active[id]; a != nil && !a.isLost {
+			a.isLost = true
+			close(a.lost)
+			a.cancel(ErrLost)
+		}
+	}
+	return nil
+}
+
+// recoverAtStart gives the jobs of lost runs back before anything is claimed.
+// It tells whether that worked before the dispatcher was stopped.
+func (d *Dispatcher) recoverAtStart(ctx context.Context) bool {
+	var retry backoff
+	var said complaint
+	for {
+		now := d.opts.Now()
+		before := now
+		if d.opts.Exclusive {
+			before = now.AddDate(100, 0, 0) // whatever a wrong clock has written
+		}
+		err := d.giveBack(ctx, before)
+		if err == nil {
+			return true
+		}
+		if said.news(err) {
+			d.log.Warn("lost runs can not be recovered, trying again", "error", err)
+		}
+		timer := time.NewTimer(retry.next())
+		select {
+		case <-d.stopping:
+			timer.Stop()
+			return false
+		case <-timer.C:
+		}
+	}
+}
+
+func (d *Dispatcher) giveBack(ctx context.Context, leaseEndedBefore time.Time) error {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	r, err := d.opts.Store.Recover(ctx, store.Recovery{
+		At: d.opts.Now(), LeaseEndedBefore: leaseEndedBefore, MaxAttempts: d.opts.MaxAttempts,
+	})
+	if err != nil {
+		return err
+	}
+	for _, run := range r.Lost {
+		d.log.Warn("run was lost with its host, its job went back", "agent", run.Agent, "run", run.ID,
+			"job", run.Job, "attempt", run.Attempt, "lost_host", run.Host)
+	}
+	for _, id := range r.Dead {
+		d.log.Error("job is dead, its runs were lost too often", "job", id, "max_attempts", d.opts.MaxAttempts)
+	}
+	if len(r.Lost) > 0 {
+		d.Wake()
+	}
+	return nil
+}

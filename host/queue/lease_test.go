@@ -1,0 +1,247 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/action-llama/gateway/host/job"
+	"github.com/action-llama/gateway/host/store"
+)
+
+func TestLeasesAreKeptWhileRunsLast(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		mem := newMemory(2, map[string]int{"a": 2})
+		mem.put("a", 2)
+		b := setup(t, mem, takes(time.Hour))
+		for range 50 * 60 {
+			time.Sleep(time.Second)
+			for _, run := range b.Active() {
+				mem.mu.Lock()
+				left := time.Until(mem.running[run.ID].Run.LeaseUntil)
+				mem.mu.Unlock()
+				if left < defaultLease/2 {
+					t.Fatalf("only %s left of a lease", left)
+				}
+			}
+		}
+		// One call for both runs, three times per lease.
+		if s := mem.state(); s.renewals > 50*60/10 {
+			t.Errorf("%d renewals", s.renewals)
+		}
+		if err := b.stop(0); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestALostRunIsCancelledAndRecordsNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		mem := newMemory(1, map[string]int{"a": 1})
+		mem.put("a", 1)
+		var cause error
+		b := setup(t, mem, func(ctx context.Context, _ store.Claimed) Result {
+			<-ctx.Done()
+			cause = context.Cause(ctx)
+			return Result{State: job.Done}
+		})
+		mem.lose(b.Active()[0].ID)
+		time.Sleep(defaultLease / 3)
+		synctest.Wait()
+		if !errors.Is(cause, ErrLost) {
+			t.Errorf("cause = %v", cause)
+		}
+		if s := mem.state(); len(s.finished)+len(s.released) != 0 {
+			t.Errorf("recorded %+v", s)
+		}
+		if len(b.Active()) != 0 {
+			t.Error("still active")
+		}
+		if err := b.stop(0); err != nil {
+			t.Error(err)
+		}
+		if !strings.Contains(b.log.String(), "outcome=lost") {
+			t.Errorf("log: %s", b.log)
+		}
+	})
+}
+
+func TestAResultIsKeptUntilTheStoreIsBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		mem := newMemory(1, map[string]int{"a": 1})
+		mem.put("a", 1)
+		b := setup(t, mem, takes(time.Minute))
+		down := fmt.Errorf("disk full: %w", store.ErrUnavailable)
+		mem.fail("finish", down)
+		mem.fail("claim", down)
+		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		if n := len(b.Active()); n != 1 {
+			t.Fatalf("%d active, the result is forgotten", n)
+		}
+		ended := mem.state()
+		mem.fail("finish", nil)
+		mem.fail("claim", nil)
+		mem.put("a", 1)
+		time.Sleep(backoffMax) // both retries are due by then
+		synctest.Wait()
+		s := mem.state()
+		if len(s.finished) != 1 || s.finished[0].State != job.Done || s.running != 1 {
+			t.Errorf("got %+v", s)
+		}
+		if took := s.finished[0].At; time.Since(took) < 9*time.Minute {
+			t.Errorf("recorded as ended at %s, when the store came back", took)
+		}
+		if ended.renewals < 50 {
+			t.Errorf("%d renewals while the result waited", ended.renewals)
+		}
+		if ended.claims > 200 {
+			t.Errorf("%d claims while the store was down", ended.claims)
+		}
+		if err := b.stop(0); err != nil {
+			t.Error(err)
+		}
+		for _, line := range []string{"run not recorded yet", "run recorded at last", "jobs can not be claimed", "jobs can be claimed again"} {
+			if n := strings.Count(b.log.String(), line); n != 1 {
+				t.Errorf("%q logged %d times", line, n)
+			}
+		}
+	})
+}
+
+func TestALostRunGivesUpRecording(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		mem := newMemory(1, map[string]int{"a": 1})
+		mem.put("a", 1)
+		b := setup(t, mem, untilCancelled)
+		mem.fail("finish", store.ErrUnavailable)
+		b.Kill("a") // the cause is taken; the loss must show nevertheless
+		synctest.Wait()
+		mem.lose(b.Active()[0].ID)
+		time.Sleep(defaultLease / 3)
+		synctest.Wait()
+		if len(b.Active()) != 0 {
+			t.Error("still trying")
+		}
+		if err := b.stop(0); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestAMissedRenewalIsTriedAgainSoon(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		mem := newMemory(1, map[string]int{"a": 1})
+		mem.put("a", 1)
+		b := setup(t, mem, takes(time.Hour))
+		mem.fail("renew", store.ErrUnavailable)
+		time.Sleep(25 * time.Second)
+		mem.fail("renew", nil)
+		time.Sleep(backoffMax)
+		synctest.Wait()
+		mem.mu.Lock()
+		left := time.Until(mem.running[b.Active()[0].ID].Run.LeaseUntil)
+		mem.mu.Unlock()
+		if left < defaultLease-backoffMax {
+			t.Errorf("lease ends in %s", left)
+		}
+		if err := b.stop(0); err != nil {
+			t.Error(err)
+		}
+		if n := strings.Count(b.log.String(), "leases can not be kept"); n != 1 {
+			t.Errorf("complained %d times", n)
+		}
+	})
+}
+
+func TestRecoveryAtStart(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name      string
+		exclusive bool
+		ran       int // at once
+		later     int // after the other lease has ended
+	}{
+		{"the only host takes every run back", true, 2, 2},
+		{"one of several takes those whose lease has ended", false, 1, 2},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				mem := newMemory(5, map[string]int{"a": 5})
+				mem.putRunning("ended", "a", time.Now().Add(-time.Second))
+				mem.putRunning("not-ended", "a", time.Now().Add(20*time.Second))
+				b := setup(t, mem, ok, func(o *Options) { o.Exclusive = test.exclusive })
+				if n := len(mem.state().finished); n != test.ran {
+					t.Errorf("%d jobs ran again at once, want %d", n, test.ran)
+				}
+				time.Sleep(time.Minute)
+				synctest.Wait()
+				if n := len(mem.state().finished); n != test.later {
+					t.Errorf("%d jobs ran again in the end, want %d", n, test.later)
+				}
+				if err := b.stop(0); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
+
+func TestNothingIsClaimedBeforeRecovery(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		mem := newMemory(1, map[string]int{"a": 1})
+		mem.put("a", 1)
+		mem.fail("recover", store.ErrUnavailable)
+		b := setup(t, mem, ok, func(o *Options) { o.Exclusive = true })
+		b.Wake()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if s := mem.state(); s.claims != 0 {
+			t.Errorf("%d claims", s.claims)
+		}
+		mem.fail("recover", nil)
+		time.Sleep(backoffMax)
+		synctest.Wait()
+		if n := len(mem.state().finished); n != 1 {
+			t.Errorf("%d jobs ran after the store came back", n)
+		}
+		if err := b.stop(0); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// After a sleep of the machine every lease has ended, our own ones too. They
+// are renewed before anything is taken for lost.
+func TestOwnRunsSurviveASleepOfTheMachine(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		mem := newMemory(1, map[string]int{"a": 1})
+		mem.put("a", 1)
+		b := setup(t, mem, takes(time.Hour))
+		mem.mu.Lock()
+		for _, r := range mem.running {
+			r.Run.LeaseUntil = time.Now().Add(-time.Hour)
+		}
+		mem.mu.Unlock()
+		time.Sleep(5 * time.Minute)
+		synctest.Wait()
+		if s := mem.state(); s.running != 1 || s.waiting != 0 {
+			t.Errorf("got %+v", s)
+		}
+		if err := b.stop(0); err != nil {
+			t.Error(err)
+		}
+	})
+}

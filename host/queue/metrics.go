@@ -1,0 +1,155 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/action-llama/gateway/host/job"
+	"github.com/action-llama/gateway/host/store"
+)
+
+type metrics struct {
+	runs     *prometheus.CounterVec
+	duration *prometheus.HistogramVec
+	wait     *prometheus.HistogramVec
+}
+
+func newMetrics(r prometheus.Registerer) (*metrics, error) {
+	m := &metrics{
+		runs: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "al_runs_total",
+			Help: "Runs that ended, by outcome: done, failed, killed, released or lost.",
+		}, []string{"agent", "trigger", "outcome"}),
+		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "al_run_duration_seconds",
+			Help: "How long runs took, whatever their outcome.",
+			// An agent works for seconds to an hour; 900 s is the default timeout.
+			Buckets: []float64{1, 5, 15, 30, 60, 120, 300, 600, 900, 1800, 3600},
+		}, []string{"agent"}),
+		wait: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "al_queue_wait_seconds",
+			Help:    "How long jobs waited for their first run.",
+			Buckets: []float64{0.01, 0.1, 1, 5, 15, 60, 300, 900, 3600},
+		}, []string{"agent"}),
+	}
+	if r == nil {
+		return m, nil
+	}
+	return m, errors.Join(r.Register(m.runs), r.Register(m.duration), r.Register(m.wait))
+}
+
+func (m *metrics) started(c store.Claimed) {
+	if c.Job.Attempt <= 1 { // later, the wait would hold the runs before
+		m.wait.WithLabelValues(c.Job.Agent).Observe(max(0, c.Run.StartedAt.Sub(c.Job.QueuedAt).Seconds()))
+	}
+}
+
+func (m *metrics) ended(c store.Claimed, outcome string, took time.Duration) {
+	m.runs.WithLabelValues(c.Job.Agent, string(c.Job.Trigger), outcome).Inc()
+	m.duration.WithLabelValues(c.Job.Agent).Observe(took.Seconds())
+}
+
+// SetAgents creates the series of the configured agents at zero, so that the
+// first failure of an agent is a rise, and drops those of agents that are gone.
+func (d *Dispatcher) SetAgents(agents []string) {
+	m := d.metrics
+	now := make(map[string]bool, len(agents))
+	for _, agent := range agents {
+		now[agent] = true
+		for _, trigger := range []job.Trigger{job.Webhook, job.Schedule, job.Manual} {
+			// The two that rates are made of; the others are rare.
+			m.runs.WithLabelValues(agent, string(trigger), outcomeDone)
+			m.runs.WithLabelValues(agent, string(trigger), outcomeFailed)
+		}
+		m.duration.WithLabelValues(agent)
+		m.wait.WithLabelValues(agent)
+	}
+	d.mu.Lock()
+	before := d.agents
+	d.agents = agents
+	d.mu.Unlock()
+	for _, agent := range before {
+		if !now[agent] {
+			gone := prometheus.Labels{"agent": agent}
+			m.runs.DeletePartialMatch(gone)
+			m.duration.DeletePartialMatch(gone)
+			m.wait.DeletePartialMatch(gone)
+		}
+	}
+}
+
+// scrapeTimeout is well inside the 10 s that Prometheus gives a scrape.
+const scrapeTimeout = 2 * time.Second
+
+// Collector reads the state of the queues from the store at scrape time, so
+// that the numbers are the store's own and the same on every host. While the
+// store does not answer, their series are absent, never stale.
+type Collector struct {
+	queues func(context.Context) ([]store.Queue, error)
+	now    func() time.Time
+	log    hclog.Logger
+
+	depth, capacity, oldest, dropped, active, limit *prometheus.Desc
+}
+
+// NewCollector returns a collector over the Queues method of a store.
+func NewCollector(queues func(context.Context) ([]store.Queue, error), now func() time.Time, log hclog.Logger) *Collector {
+	if now == nil {
+		now = time.Now
+	}
+	if log == nil {
+		log = hclog.NewNullLogger()
+	}
+	desc := func(name, help string) *prometheus.Desc {
+		return prometheus.NewDesc(name, help, []string{"agent"}, nil)
+	}
+	return &Collector{
+		queues: queues, now: now, log: log,
+		depth:    desc("al_queue_depth", "Jobs that wait."),
+		capacity: desc("al_queue_capacity", "Jobs that may wait before the oldest is dropped."),
+		oldest:   desc("al_queue_oldest_seconds", "For how long the oldest waiting job has waited; 0 when none waits."),
+		dropped:  desc("al_queue_dropped_total", "Jobs that were dropped from a full queue."),
+		active:   desc("al_runs_active", "Runs under way, on all hosts of the store."),
+		limit:    desc("al_runs_limit", "Runs that may be under way at once: the scale of the agent."),
+	}
+}
+
+func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{c.depth, c.capacity, c.oldest, c.dropped, c.active, c.limit} {
+		ch <- d
+	}
+}
+
+func (c *Collector) Collect(ch chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
+	defer cancel()
+	queues, err := c.queues(ctx)
+	if err != nil {
+		c.log.Debug("queues can not be measured", "error", err)
+		return
+	}
+	now := c.now()
+	for _, q := range queues {
+		send := func(d *prometheus.Desc, t prometheus.ValueType, v float64) {
+			m, err := prometheus.NewConstMetric(d, t, v, q.Agent)
+			if err != nil { // a name that is no text must not end the host
+				m = prometheus.NewInvalidMetric(d, err)
+			}
+			ch <- m
+		}
+		oldest := 0.0
+		if !q.Oldest.IsZero() {
+			oldest = max(0, now.Sub(q.Oldest).Seconds())
+		}
+		send(c.depth, prometheus.GaugeValue, float64(q.Waiting))
+		send(c.capacity, prometheus.GaugeValue, float64(q.Capacity))
+		send(c.oldest, prometheus.GaugeValue, oldest)
+		send(c.dropped, prometheus.CounterValue, float64(q.Dropped))
+		send(c.active, prometheus.GaugeValue, float64(q.Running))
+		send(c.limit, prometheus.GaugeValue, float64(q.Scale))
+	}
+}
