@@ -1,0 +1,251 @@
+package pluginhost
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/action-llama/gateway/sdk"
+)
+
+const (
+	// DefaultStartTimeout is for the handshake. A Go program needs some 50 ms;
+	// the rest is for a busy machine, and for what is translated at first start.
+	DefaultStartTimeout = 10 * time.Second
+	// DefaultCallTimeout bounds a call whatever its context allows. Providers
+	// compute; none of them has to wait for anything.
+	DefaultCallTimeout = 5 * time.Second
+)
+
+// Options of a Host. The zero value of a field is its default.
+type Options struct {
+	// Dirs are the folders with providers, in the order of [Find].
+	Dirs []string
+	// RuntimeDir is the project's .al; sockets go to run/ in it.
+	RuntimeDir string
+	Log        hclog.Logger
+	// MaxBody is the largest body that a request may have, in bytes. Message
+	// sizes on both ends follow from it. Defaults to [sdk.DefaultMaxBody].
+	MaxBody int64
+	// StartTimeout is how long a provider may take to shake hands. Defaults to
+	// [DefaultStartTimeout].
+	StartTimeout time.Duration
+	// CallTimeout bounds each call besides its context. Defaults to
+	// [DefaultCallTimeout].
+	CallTimeout time.Duration
+	// Env lists, by type, what a provider sees of the environment beyond the
+	// few variables that all of them see: the names of variables of the host,
+	// or "NAME=value". Never a secret.
+	Env map[string][]string
+	// Checksum returns the SHA-256 that was recorded for a file when it was
+	// installed, or nothing when there is none. Nil checks nothing.
+	Checksum func(path string) ([]byte, error)
+	Metrics  Metrics
+}
+
+// Metrics is told what happens. Its functions may be nil, and must not block.
+type Metrics struct {
+	// RPC is told of each call, failed or not, without the time it waited for
+	// a restart.
+	RPC func(provider, method string, took time.Duration)
+	// Up is told when a provider with that version begins or ceases to answer.
+	Up func(provider, version string, up bool)
+	// Restart is told of each launch after the first that worked or failed.
+	Restart func(provider string)
+}
+
+// timing is what tests make shorter.
+type timing struct {
+	health, ping           time.Duration // how often a provider is asked whether it answers, and how long it may take
+	healthy                time.Duration // after which a death counts as the first
+	backoffMin, backoffMax time.Duration
+	lookAgain              time.Duration // the longest wait before looking again for a file that was missing or unusable
+	drain, stop, killed    time.Duration // for calls in flight, for leaving when asked, for being gone after SIGKILL
+	notice                 time.Duration // how long a failed call waits to learn that its process has ended
+}
+
+var defaultTiming = timing{
+	health:     5 * time.Second,
+	ping:       2 * time.Second,
+	healthy:    time.Minute,
+	backoffMin: 200 * time.Millisecond,
+	backoffMax: 30 * time.Second,
+	lookAgain:  5 * time.Second,
+	drain:      5 * time.Second,
+	stop:       5 * time.Second,
+	killed:     2 * time.Second,
+	notice:     250 * time.Millisecond,
+}
+
+// Host owns the provider processes of this gateway.
+type Host struct {
+	opts   Options
+	log    hclog.Logger
+	timing timing
+
+	alive context.Context // until Stop
+	end   context.CancelFunc
+	force context.Context // until Stop runs out of time
+	rush  context.CancelFunc
+
+	mu        sync.Mutex
+	providers map[string]*Provider
+	stopped   bool
+}
+
+// New returns a Host that runs nothing yet, and sweeps what killed hosts left
+// behind.
+func New(opts Options) *Host {
+	if opts.Log == nil {
+		opts.Log = hclog.NewNullLogger()
+	}
+	if opts.MaxBody <= 0 {
+		opts.MaxBody = sdk.DefaultMaxBody
+	}
+	if opts.StartTimeout <= 0 {
+		opts.StartTimeout = DefaultStartTimeout
+	}
+	if opts.CallTimeout <= 0 {
+		opts.CallTimeout = DefaultCallTimeout
+	}
+	h := &Host{opts: opts, log: opts.Log.Named("provider"), timing: defaultTiming, providers: map[string]*Provider{}}
+	h.alive, h.end = context.WithCancel(context.Background())
+	h.force, h.rush = context.WithCancel(context.Background())
+	if err := sweepSocketDirs(opts.RuntimeDir); err != nil {
+		h.log.Warn("old sockets could not be removed", "error", err)
+	}
+	return h
+}
+
+// Start starts the providers of the given types, all at once, and returns when
+// each answers or has failed for the first time. The error joins the failures;
+// the other providers run, and those that failed are tried again until Stop.
+// Types that were started before are left alone. ctx bounds the waiting only.
+func (h *Host) Start(ctx context.Context, types []string) error {
+	var started []*Provider
+	h.mu.Lock()
+	if h.stopped {
+		h.mu.Unlock()
+		return errors.New("start providers: the host is stopping")
+	}
+	for _, typ := range types {
+		if h.providers[typ] == nil {
+			p := newProvider(h, typ)
+			h.providers[typ] = p
+			started = append(started, p)
+			go p.supervise(h.alive)
+		}
+	}
+	h.mu.Unlock()
+
+	var errs []error
+	for _, p := range started {
+		select {
+		case <-p.first:
+			if p.firstErr != nil {
+				errs = append(errs, fmt.Errorf("provider %s: not started: %w", p.typ, p.firstErr))
+			}
+		case <-ctx.Done():
+			errs = append(errs, fmt.Errorf("provider %s: not started yet: %w", p.typ, context.Cause(ctx)))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Provider returns a provider that was given to Start, whether it is up or not.
+func (h *Host) Provider(typ string) (*Provider, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	p, ok := h.providers[typ]
+	return p, ok
+}
+
+// Reload starts a provider again from the file that is there now. The old
+// process answers until the new one does, and keeps its place if that one does
+// not start. A provider that is down is tried at once.
+func (h *Host) Reload(ctx context.Context, typ string) error {
+	p, ok := h.Provider(typ)
+	if !ok {
+		return fmt.Errorf("provider %s: not started, so there is nothing to reload", typ)
+	}
+	result := make(chan error, 1)
+	select {
+	case p.reload <- result:
+	case <-p.done:
+		return fmt.Errorf("provider %s: reload: the host is stopping", typ)
+	case <-ctx.Done():
+		return fmt.Errorf("provider %s: reload: %w", typ, context.Cause(ctx))
+	}
+	select {
+	case err := <-result:
+		if err != nil {
+			return fmt.Errorf("provider %s: reload: %w", typ, err)
+		}
+		return nil
+	case <-p.done:
+		return fmt.Errorf("provider %s: reload: the host is stopping", typ)
+	case <-ctx.Done():
+		return fmt.Errorf("provider %s: reload: %w", typ, context.Cause(ctx))
+	}
+}
+
+// Status returns the state of every provider, by type.
+func (h *Host) Status() []Status {
+	var all []Status
+	for _, p := range h.all() {
+		all = append(all, p.Status())
+	}
+	slices.SortFunc(all, func(a, b Status) int { return strings.Compare(a.Type, b.Type) })
+	return all
+}
+
+func (h *Host) all() []*Provider {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var all []*Provider
+	for _, p := range h.providers {
+		all = append(all, p)
+	}
+	return all
+}
+
+// Stop ends every provider: no new calls, some seconds for those in flight, a
+// request to leave, and SIGKILL for whatever is left, children included. It
+// takes 12 seconds at the very most, and less when ctx is done before: then
+// what still runs is killed at once. When it returns no process is left, or the
+// error says which.
+func (h *Host) Stop(ctx context.Context) error {
+	h.mu.Lock()
+	h.stopped = true
+	h.mu.Unlock()
+	release := context.AfterFunc(ctx, h.rush)
+	defer release()
+	h.end()
+	var errs []error
+	for _, p := range h.all() {
+		<-p.done // bounded by the timing of supervise
+		if p.stopErr != nil {
+			errs = append(errs, fmt.Errorf("provider %s: %w", p.typ, p.stopErr))
+		}
+	}
+	h.rush()
+	return errors.Join(errs...)
+}
+
+// backoff is the wait before the launch after that many quick deaths: doubling,
+// and shortened by up to half at random so that providers that died together
+// do not start together.
+func (t timing) backoff(deaths int) time.Duration {
+	d := t.backoffMax
+	if shift := max(0, deaths-1); shift < 16 {
+		d = min(d, t.backoffMin<<shift)
+	}
+	return d/2 + rand.N(d/2+1)
+}

@@ -1,0 +1,301 @@
+package pluginhost
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/go-plugin"
+	"github.com/hashicorp/go-plugin/runner"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/action-llama/gateway/sdk"
+	"github.com/action-llama/gateway/sdk/client"
+)
+
+// describeTimeout bounds the first call after the handshake. Describe only
+// returns what is compiled in.
+const describeTimeout = 5 * time.Second
+
+// keptEnv is what a provider sees of the host's environment: what programs need
+// to find their files, speak the user's language and trust certificates. The
+// rest of it may be secret.
+var keptEnv = []string{"PATH", "HOME", "LANG", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR"}
+
+// instance is one process of a provider, from its handshake to its end.
+type instance struct {
+	client *client.Client
+	plugin *plugin.Client
+	proc   *process
+	dir    *socketDir
+	stderr *ring
+	path   string
+	up     time.Time
+	// slots bounds the calls in flight; whoever holds all of them knows that
+	// there are none.
+	slots chan struct{}
+}
+
+// launch starts a process of a type and returns it once it has described
+// itself. Everything that go-plugin needs is made anew: a client, its config and
+// its command work for one process only. What hangs on the way ends with the
+// process, which ctx and the timeouts end.
+func (h *Host) launch(ctx context.Context, typ string) (*instance, error) {
+	bin, err := Lookup(h.opts.Dirs, typ)
+	if err != nil {
+		return nil, err
+	}
+	if err := h.checkSum(bin); err != nil {
+		return nil, err
+	}
+	dir, err := newSocketDir(h.opts.RuntimeDir)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, h.opts.StartTimeout+describeTimeout)
+	defer cancel()
+
+	in := &instance{
+		proc:   newProcess(bin.Path),
+		dir:    dir,
+		stderr: new(ring),
+		path:   bin.Path,
+		slots:  make(chan struct{}, maxCalls),
+	}
+	in.plugin = plugin.NewClient(h.clientConfig(typ, in))
+	release := context.AfterFunc(ctx, in.proc.kill)
+	begun := time.Now()
+	err = in.connect(ctx, typ)
+	if !release() && err == nil {
+		err = context.Cause(ctx)
+	}
+	if err != nil {
+		took := time.Since(begun)
+		in.proc.kill()
+		in.plugin.Kill() // nothing to wait for but the goroutines that read its output
+		return nil, errors.Join(in.explain(err, took, h.opts.StartTimeout), dir.remove())
+	}
+	in.up = time.Now()
+	return in, nil
+}
+
+// checkSum compares the file with the sum that was recorded when it was
+// installed. Somebody who can change the file between this and its start is not
+// kept from anything.
+func (h *Host) checkSum(bin Binary) error {
+	if h.opts.Checksum == nil {
+		return nil
+	}
+	sum, err := h.opts.Checksum(bin.Path)
+	if err != nil {
+		return fmt.Errorf("recorded checksum of %s: %w", bin.Path, err)
+	}
+	if len(sum) == 0 {
+		return nil
+	}
+	secure := plugin.SecureConfig{Checksum: sum, Hash: sha256.New()}
+	switch same, err := secure.Check(bin.Path); {
+	case err != nil:
+		return fmt.Errorf("checksum of %s: %w", bin.Path, err)
+	case !same:
+		return fmt.Errorf("%w: %s is not the file that was installed; if the change is yours, install it with al plugin add",
+			ErrUnusable, bin.Path)
+	}
+	return nil
+}
+
+func (h *Host) clientConfig(typ string, in *instance) *plugin.ClientConfig {
+	log := h.log.Named(typ)
+	return &plugin.ClientConfig{
+		HandshakeConfig:  sdk.Handshake(),
+		VersionedPlugins: client.Plugins(),
+		AllowedProtocols: []plugin.Protocol{plugin.ProtocolGRPC},
+		AutoMTLS:         true,
+		Managed:          false, // its list of clients is global and closed once
+		SkipHostEnv:      true,
+		StartTimeout:     h.opts.StartTimeout,
+		RunnerFunc: func(_ hclog.Logger, cmd *exec.Cmd, _ string) (runner.Runner, error) {
+			in.proc.env = h.environment(typ, in.dir.path, cmd.Env)
+			return in.proc, nil
+		},
+		// It makes a directory for sockets whatever we do; ours goes with it.
+		UnixSocketConfig:    &plugin.UnixSocketConfig{TempDir: in.dir.path},
+		Logger:              quiet{Logger: log, program: filepath.Base(in.path), provider: log},
+		Stderr:              in.stderr,
+		SyncStdout:          &lineLogger{log: log.With("stream", "stdout")},
+		SyncStderr:          &lineLogger{log: log.With("stream", "stderr")},
+		PluginLogBufferSize: stderrLineMax,
+		GRPCDialOptions:     dialOptions(int(h.opts.MaxBody) + sdk.MessageOverhead),
+	}
+}
+
+// environment is exactly what a provider sees. The names that [plugins] lists
+// for its type are looked up here; "NAME=value" is passed as it is.
+func (h *Host) environment(typ, socketDir string, fromPlugin []string) []string {
+	var env []string
+	for _, name := range slices.Concat(keptEnv, h.opts.Env[typ]) {
+		if strings.Contains(name, "=") {
+			env = append(env, name)
+		} else if value, ok := os.LookupEnv(name); ok {
+			env = append(env, name+"="+value)
+		}
+	}
+	for _, v := range fromPlugin {
+		if !strings.HasPrefix(v, plugin.EnvUnixSocketDir+"=") {
+			env = append(env, v)
+		}
+	}
+	return append(env,
+		plugin.EnvUnixSocketDir+"="+socketDir,
+		sdk.MaxBodyEnv+"="+strconv.FormatInt(h.opts.MaxBody, 10),
+		sdk.HostPIDEnv+"="+strconv.Itoa(os.Getpid()),
+	)
+}
+
+func dialOptions(maxMessage int) []grpc.DialOption {
+	return []grpc.DialOption{
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage)),
+		// As in sdk.Serve: large bodies do not wait for window updates.
+		grpc.WithInitialWindowSize(1 << 20),
+		grpc.WithInitialConnWindowSize(8 << 20),
+		grpc.WithSharedWriteBuffer(true),
+		grpc.WithNoProxy(),
+		grpc.WithDisableServiceConfig(),
+		grpc.WithChainStreamInterceptor(optionalStreams),
+	}
+}
+
+// optionalStreams is about go-plugin's own streams; ours are no streams. When
+// its stream for output fails in any other way than this one, go-plugin returns
+// without closing the connection it has made.
+func optionalStreams(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, streamer grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
+	stream, err := streamer(ctx, desc, cc, method, opts...)
+	if err != nil {
+		return nil, status.Error(codes.Unavailable, err.Error())
+	}
+	return stream, nil
+}
+
+func (in *instance) connect(ctx context.Context, typ string) error {
+	if _, err := in.plugin.Start(); err != nil {
+		return &handshakeError{err}
+	}
+	protocol, err := in.plugin.Client()
+	if err != nil {
+		return fmt.Errorf("connect: %w", err)
+	}
+	conn, err := protocol.Dispense(sdk.PluginName)
+	if err != nil {
+		return fmt.Errorf("connect: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, describeTimeout)
+	defer cancel()
+	if in.client, err = client.Connect(ctx, conn.(grpc.ClientConnInterface)); err != nil {
+		if errors.Is(err, context.DeadlineExceeded) {
+			return fmt.Errorf("it shook hands but did not describe itself within %s: %w", describeTimeout, err)
+		}
+		return err
+	}
+	d := in.client.Describe()
+	if d.Type != typ {
+		return fmt.Errorf("it says that its type is %q; rename it to %s%s", d.Type, sdk.BinaryPrefix, d.Type)
+	}
+	if v, ok := any(d).(interface{ Validate() error }); ok {
+		if err := v.Validate(); err != nil {
+			return fmt.Errorf("its description is not valid: %w", err)
+		}
+	}
+	return nil
+}
+
+// handshakeError is go-plugin's word on why a process did not start, which is
+// the same for many causes.
+type handshakeError struct{ error }
+
+func (e *handshakeError) Unwrap() error { return e.error }
+
+// explain says why a start failed, from what the process left behind.
+func (in *instance) explain(err error, took, timeout time.Duration) error {
+	var handshake *handshakeError
+	if !errors.As(err, &handshake) {
+		return in.withQuote(err)
+	}
+	if in.proc.ID() == "" {
+		return notStarted(in.path, handshake.error)
+	}
+	line := in.proc.stdout.firstLine()
+	fields := strings.Split(line, "|")
+	if line != "" && len(fields) < 4 {
+		return fmt.Errorf("%s wrote %q to stdout before the handshake; log on stderr with sdk.NewLogger", in.path, clip(line))
+	}
+	if len(fields) >= 4 {
+		return fmt.Errorf("%s: %w", in.path, wrongHandshake(fields, handshake.error))
+	}
+	select {
+	case <-in.proc.exited:
+		if end, byHost := in.proc.end(); !byHost {
+			return in.withQuote(fmt.Errorf("%s ended before the handshake: %s", in.path, end))
+		}
+	default:
+	}
+	if took < timeout {
+		return in.withQuote(fmt.Errorf("%s closed its stdout before the handshake, or was stopped meanwhile", in.path))
+	}
+	return in.withQuote(fmt.Errorf("%s: no handshake within %s; sdk.Serve must be the first call of main", in.path, timeout))
+}
+
+func (in *instance) withQuote(err error) error {
+	if quote := in.stderr.quote(); quote != "" {
+		return fmt.Errorf("%w; it wrote: %s", err, quote)
+	}
+	return err
+}
+
+func notStarted(path string, err error) error {
+	hint := ""
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		hint = "; is its file system mounted noexec?"
+	case errors.Is(err, fs.ErrNotExist):
+		hint = "; is the interpreter in its first line installed?"
+	case errors.Is(err, syscall.ENOEXEC):
+		hint = "; it is no program for this machine"
+	}
+	return fmt.Errorf("start %s: %w%s", path, err, hint)
+}
+
+func wrongHandshake(fields []string, err error) error {
+	if len(fields) >= 5 && fields[4] != string(plugin.ProtocolGRPC) {
+		return fmt.Errorf("speaks %q instead of grpc; build it with sdk.Serve: %w", clip(fields[4]), err)
+	}
+	version, notNumber := strconv.Atoi(fields[1])
+	if _, known := client.Plugins()[version]; notNumber == nil && !known {
+		advice := "update the provider"
+		if version > sdk.ProtocolVersion {
+			advice = "update al, or use an older provider"
+		}
+		return fmt.Errorf("speaks version %d of the protocol, and this al version %d; %s", version, sdk.ProtocolVersion, advice)
+	}
+	return err
+}
+
+func clip(s string) string {
+	const most = 120
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "..."
+}

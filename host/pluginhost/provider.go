@@ -1,0 +1,243 @@
+package pluginhost
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/action-llama/gateway/sdk"
+	"github.com/action-llama/gateway/sdk/client"
+)
+
+// ErrProviderDown: there is no process to answer, or it died while it did. The
+// error that wraps it says why. Trying again later may work.
+var ErrProviderDown = errors.New("provider is down")
+
+const (
+	// maxCalls bounds the calls in flight to one process, and those that wait
+	// for one. A provider answers in well under a millisecond, so more than
+	// this only happens to one that hangs.
+	maxCalls = 256
+	// spareTime is what a call that waits for a restart leaves of its
+	// deadline, for the answer to be written.
+	spareTime = 100 * time.Millisecond
+)
+
+// Provider is a provider in a process of its own, whichever one that is at the
+// moment. It is safe for concurrent use.
+type Provider struct {
+	typ  string
+	host *Host
+	log  hclog.Logger
+
+	current    atomic.Pointer[instance] // nil while there is none
+	descriptor atomic.Pointer[sdk.Descriptor]
+	waiting    atomic.Int32
+	reload     chan chan<- error
+	retiring   sync.WaitGroup
+
+	first    chan struct{} // closed when the first launch worked or failed
+	firstErr error         // valid then
+	done     chan struct{} // closed when the supervisor has ended
+	stopErr  error         // valid then
+	logged   string        // the supervisor's: the error it logged last
+
+	mu      sync.Mutex
+	changed chan struct{} // closed and replaced when the state changes
+	status  Status
+}
+
+var (
+	_ sdk.Provider   = (*Provider)(nil)
+	_ sdk.Challenger = (*Provider)(nil)
+	_ sdk.Deliverer  = (*Provider)(nil)
+)
+
+func newProvider(h *Host, typ string) *Provider {
+	p := &Provider{
+		typ:     typ,
+		host:    h,
+		log:     h.log.With("provider", typ),
+		reload:  make(chan chan<- error),
+		first:   make(chan struct{}),
+		done:    make(chan struct{}),
+		changed: make(chan struct{}),
+		status:  Status{Type: typ, State: Starting, Since: time.Now()},
+	}
+	p.descriptor.Store(&sdk.Descriptor{Type: typ})
+	return p
+}
+
+// Describe returns what the process said when it was started; after a restart
+// from another file it may be something else. Before the first start there is
+// only the type.
+func (p *Provider) Describe() sdk.Descriptor { return *p.descriptor.Load() }
+
+// Verify implements [sdk.Provider].
+func (p *Provider) Verify(ctx context.Context, req sdk.Request, secrets []sdk.Secret) (sdk.Which, error) {
+	return call(ctx, p, "verify", func(ctx context.Context, c *client.Client) (sdk.Which, error) {
+		return c.Verify(ctx, req, secrets)
+	})
+}
+
+// Challenge implements [sdk.Challenger].
+func (p *Provider) Challenge(ctx context.Context, req sdk.Request, secrets []sdk.Secret) (*sdk.Reply, error) {
+	return call(ctx, p, "challenge", func(ctx context.Context, c *client.Client) (*sdk.Reply, error) {
+		return c.Challenge(ctx, req, secrets)
+	})
+}
+
+// Parse implements [sdk.Provider].
+func (p *Provider) Parse(ctx context.Context, req sdk.Request) ([]sdk.Event, error) {
+	return call(ctx, p, "parse", func(ctx context.Context, c *client.Client) ([]sdk.Event, error) {
+		return c.Parse(ctx, req)
+	})
+}
+
+// Deliver implements [sdk.Deliverer] in one round trip.
+func (p *Provider) Deliver(ctx context.Context, req sdk.Request, secrets []sdk.Secret, opts sdk.DeliverOptions) (sdk.Delivery, error) {
+	return call(ctx, p, "deliver", func(ctx context.Context, c *client.Client) (sdk.Delivery, error) {
+		return c.Deliver(ctx, req, secrets, opts)
+	})
+}
+
+// call makes one call to the process of the moment, waiting for one while there
+// is none. It is never made twice: what killed the process would kill the next.
+func call[T any](ctx context.Context, p *Provider, method string, f func(context.Context, *client.Client) (T, error)) (T, error) {
+	in, err := p.acquire(ctx)
+	if err != nil {
+		var none T
+		return none, fmt.Errorf("provider %s: %s: %w", p.typ, method, err)
+	}
+	defer func() { <-in.slots }()
+
+	start := time.Now()
+	if deadline, ok := ctx.Deadline(); !ok || deadline.Sub(start) > p.host.opts.CallTimeout {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, p.host.opts.CallTimeout)
+		defer cancel()
+	}
+	out, err := f(ctx, in.client)
+	took := time.Since(start)
+	if observe := p.host.opts.Metrics.RPC; observe != nil {
+		observe(p.typ, method, took)
+	}
+	if err != nil {
+		err = fmt.Errorf("provider %s: %s: %w", p.typ, method, p.judge(ctx, in, err, took))
+	}
+	return out, err
+}
+
+// judge says what a failed call means.
+func (p *Provider) judge(ctx context.Context, in *instance, err error, took time.Duration) error {
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("no answer within %s: %w", took.Round(time.Millisecond), err)
+	case status.Code(err) != codes.Unavailable:
+		return err
+	}
+	// The connection ended, and so most likely did the process; which of the
+	// two is noticed first is chance.
+	timer := time.NewTimer(p.host.timing.notice)
+	defer timer.Stop()
+	select {
+	case <-in.proc.exited:
+		how, _ := in.proc.end()
+		return fmt.Errorf("%w: its process ended during the call: %s", ErrProviderDown, how)
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	return fmt.Errorf("%w: %w", ErrProviderDown, err)
+}
+
+// acquire returns the process of the moment with one of its slots taken.
+func (p *Provider) acquire(ctx context.Context) (*instance, error) {
+	for {
+		in := p.current.Load()
+		if in == nil {
+			var err error
+			if in, err = p.await(ctx); err != nil {
+				return nil, err
+			}
+		}
+		select {
+		case in.slots <- struct{}{}:
+		default:
+			if err := in.awaitSlot(ctx, p.host); err != nil {
+				return nil, err
+			}
+		}
+		if p.current.Load() == in {
+			return in, nil
+		}
+		<-in.slots // it was replaced while we waited
+	}
+}
+
+func (in *instance) awaitSlot(ctx context.Context, h *Host) error {
+	limit := h.opts.CallTimeout
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case in.slots <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%d calls are in flight already: %w", maxCalls, context.Cause(ctx))
+	case <-timer.C:
+		return fmt.Errorf("%d calls are in flight already, for %s: %w", maxCalls, limit, context.DeadlineExceeded)
+	}
+}
+
+// await waits for a process, within what the context and the bound on a call
+// allow, less the time to answer.
+func (p *Provider) await(ctx context.Context) (*instance, error) {
+	if p.waiting.Add(1) > maxCalls {
+		p.waiting.Add(-1)
+		return nil, p.down(fmt.Errorf("%d calls wait for it already", maxCalls))
+	}
+	defer p.waiting.Add(-1)
+
+	limit := p.host.opts.CallTimeout
+	if deadline, ok := ctx.Deadline(); ok {
+		limit = min(limit, time.Until(deadline)-spareTime)
+	}
+	timer := time.NewTimer(max(0, limit))
+	defer timer.Stop()
+	for {
+		p.mu.Lock()
+		changed := p.changed
+		p.mu.Unlock()
+		if in := p.current.Load(); in != nil {
+			return in, nil
+		}
+		select {
+		case <-changed:
+		case <-p.host.alive.Done():
+			return nil, fmt.Errorf("%w: the host is stopping", ErrProviderDown)
+		case <-ctx.Done():
+			return nil, p.down(context.Cause(ctx))
+		case <-timer.C:
+			return nil, p.down(nil)
+		}
+	}
+}
+
+// down says that there is no process, why, and why it is not waited for.
+func (p *Provider) down(waited error) error {
+	s := p.Status()
+	err := fmt.Errorf("%w (%s)", ErrProviderDown, s.State)
+	if s.LastError != "" {
+		err = fmt.Errorf("%w: %s", err, s.LastError)
+	}
+	if waited != nil {
+		err = fmt.Errorf("%w: %w", err, waited)
+	}
+	return err
+}

@@ -1,0 +1,307 @@
+package pluginhost
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// State of a provider.
+type State string
+
+const (
+	Starting State = "starting" // its first launch is under way
+	Up       State = "up"       // it answers
+	Backoff  State = "backoff"  // it died or did not start, and is tried again soon
+	Failing  State = "failing"  // the same, for the fifth time in a row or without hope
+	Stopped  State = "stopped"  // by Stop
+)
+
+// quickDeaths in a row are not bad luck any more.
+const quickDeaths = 5
+
+// Status is what `al stat` shows of a provider.
+type Status struct {
+	Type      string
+	Version   string // of the last one that answered
+	Path      string
+	State     State
+	PID       int // 0 while there is no process
+	Restarts  int
+	LastError string    // why it died or did not start the last time
+	Since     time.Time // when the state began
+}
+
+// supervise keeps one process of the provider running until ctx is done. It is
+// the only one that launches, so two callers who find the provider dead can not
+// start it twice.
+func (p *Provider) supervise(ctx context.Context) {
+	defer close(p.done)
+	defer p.enter(Stopped, nil)
+	defer p.retiring.Wait()
+	var waiting chan<- error // who asked for the next launch
+	for deaths := 0; ; {
+		in, err := p.host.launch(ctx, p.typ)
+		p.firstLaunch(err)
+		answer(&waiting, err)
+		if ctx.Err() != nil {
+			if err == nil {
+				p.stopErr = p.retire(in)
+			}
+			return
+		}
+		served := err == nil
+		if served {
+			in, err = p.serve(ctx, in)
+			if ctx.Err() != nil {
+				p.stopErr = p.retire(in)
+				return
+			}
+			if time.Since(in.up) >= p.host.timing.healthy {
+				deaths = -1 // this one was luck; the next launch comes at once
+			}
+		}
+		delay := time.Duration(0)
+		if deaths++; deaths > 0 {
+			delay = p.host.timing.backoff(deaths)
+		}
+		hopeless := errors.Is(err, ErrNotFound) || errors.Is(err, ErrUnusable)
+		if hopeless {
+			delay = min(delay, p.host.timing.lookAgain) // somebody may be installing it
+		}
+		state := Backoff
+		if hopeless || deaths >= quickDeaths {
+			state = Failing
+		}
+		p.enter(state, func(s *Status) { s.LastError = err.Error() })
+		if !served {
+			p.logFailure(state, err, delay)
+		}
+		select {
+		case <-time.After(delay):
+		case waiting = <-p.reload:
+		case <-ctx.Done():
+			return
+		}
+		p.restarts()
+	}
+}
+
+func answer(waiting *chan<- error, err error) {
+	if *waiting != nil {
+		*waiting <- err // buffered
+		*waiting = nil
+	}
+}
+
+// serve lets calls through to a process until it dies, hangs or ctx is done, and
+// returns the process that was the last, and why it ended.
+func (p *Provider) serve(ctx context.Context, in *instance) (*instance, error) {
+	p.publish(in)
+	tick := time.NewTicker(p.host.timing.health)
+	defer tick.Stop()
+	misses := 0
+	for {
+		select {
+		case <-ctx.Done():
+			p.withdraw(in, nil)
+			return in, nil
+		case <-in.proc.exited:
+			return in, p.bury(in, nil)
+		case result := <-p.reload:
+			next, err := p.host.launch(ctx, p.typ)
+			if err == nil {
+				p.replace(in, next)
+				in, misses = next, 0
+			}
+			result <- err
+		case <-tick.C:
+			if err := p.ping(ctx, in); err == nil {
+				misses = 0
+				continue
+			}
+			if misses++; misses == 2 {
+				in.proc.kill()
+				return in, p.bury(in, fmt.Errorf("no answer to two health calls within %s each", p.host.timing.ping))
+			}
+		}
+	}
+}
+
+func (p *Provider) ping(ctx context.Context, in *instance) error {
+	ctx, cancel := context.WithTimeout(ctx, p.host.timing.ping)
+	defer cancel()
+	return in.client.Ping(ctx)
+}
+
+// bury cleans up after a process that died, or is about to.
+func (p *Provider) bury(in *instance, why error) error {
+	p.withdraw(in, why)
+	select {
+	case <-in.proc.exited:
+	case <-time.After(p.host.timing.killed):
+	}
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		in.plugin.Kill() // its goroutines end with the process and its pipes
+	}()
+	select {
+	case <-gone:
+	case <-time.After(p.host.timing.killed + pipeGrace):
+	}
+	how := "not gone after SIGKILL"
+	select {
+	case <-in.proc.exited:
+		how, _ = in.proc.end()
+	default:
+	}
+	cause := fmt.Errorf("ended: %s", how)
+	if why != nil {
+		cause = fmt.Errorf("killed: %w", why)
+	}
+	if err := in.dir.remove(); err != nil {
+		p.log.Warn("directory of the socket stays behind", "error", err)
+	}
+	p.log.Error("provider exited", "pid", in.proc.ID(), "cause", cause, "uptime", time.Since(in.up).Round(time.Millisecond),
+		"stderr", in.stderr.String())
+	return in.withQuote(cause)
+}
+
+// retire ends a process that calls do not reach any more: it waits for those in
+// flight, asks it to leave, and kills it if it does not.
+func (p *Provider) retire(in *instance) error {
+	t := p.host.timing
+	in.drain(p.host.force, t.drain)
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		in.plugin.Kill() // blocks for as long as the process likes
+	}()
+	select {
+	case <-gone:
+	case <-time.After(t.stop):
+		p.log.Warn("provider does not leave, killing it", "pid", in.proc.ID())
+	case <-p.host.force.Done():
+	}
+	in.proc.kill()
+	var err error
+	select {
+	case <-gone:
+		p.log.Debug("provider left", "pid", in.proc.ID())
+	case <-time.After(t.killed):
+		err = fmt.Errorf("process %s is still there after SIGKILL", in.proc.ID())
+		p.log.Error("provider is still there after SIGKILL", "pid", in.proc.ID())
+	}
+	return errors.Join(err, in.dir.remove())
+}
+
+// drain returns when no call is in flight, or has taken too long.
+func (in *instance) drain(force context.Context, limit time.Duration) {
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	for range cap(in.slots) {
+		select {
+		case in.slots <- struct{}{}:
+		case <-timer.C:
+			return
+		case <-force.Done():
+			return
+		case <-in.proc.exited:
+			return
+		}
+	}
+}
+
+// publish lets calls through to a process.
+func (p *Provider) publish(in *instance) {
+	d := in.client.Describe()
+	p.logged = ""
+	p.descriptor.Store(&d)
+	p.current.Store(in)
+	p.enter(Up, func(s *Status) {
+		s.Version, s.Path, s.PID = d.Version, in.path, in.proc.pid
+	})
+	p.log.Info("provider up", "version", d.Version, "pid", in.proc.ID(), "path", in.path)
+	if up := p.host.opts.Metrics.Up; up != nil {
+		up(p.typ, d.Version, true)
+	}
+}
+
+// withdraw keeps calls away from a process.
+func (p *Provider) withdraw(in *instance, why error) {
+	p.current.Store(nil)
+	p.enter(Backoff, func(s *Status) {
+		s.PID = 0
+		if why != nil {
+			s.LastError = why.Error()
+		}
+	})
+	if up := p.host.opts.Metrics.Up; up != nil {
+		up(p.typ, in.client.Describe().Version, false)
+	}
+}
+
+// replace lets calls through to the next process, and ends the old one beside.
+func (p *Provider) replace(old, next *instance) {
+	if up := p.host.opts.Metrics.Up; up != nil {
+		up(p.typ, old.client.Describe().Version, false)
+	}
+	p.publish(next)
+	p.retiring.Go(func() {
+		if err := p.retire(old); err != nil {
+			p.log.Error("old process of a reloaded provider", "error", err)
+		}
+	})
+}
+
+// logFailure logs why a launch failed, loudly when it is news.
+func (p *Provider) logFailure(state State, err error, delay time.Duration) {
+	log := p.log.Warn
+	if text := err.Error(); p.logged == text {
+		log = p.log.Debug
+	} else {
+		p.logged = text
+	}
+	log("provider did not start", "state", state, "retry_in", delay.Round(time.Millisecond), "error", err)
+}
+
+func (p *Provider) restarts() {
+	p.mu.Lock()
+	p.status.Restarts++
+	p.mu.Unlock()
+	if restart := p.host.opts.Metrics.Restart; restart != nil {
+		restart(p.typ)
+	}
+}
+
+func (p *Provider) firstLaunch(err error) {
+	select {
+	case <-p.first:
+	default:
+		p.firstErr = err
+		close(p.first)
+	}
+}
+
+// enter changes the state and wakes whoever waits for a change.
+func (p *Provider) enter(state State, change func(*Status)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.status.State != state {
+		p.status.State, p.status.Since = state, time.Now()
+	}
+	if change != nil {
+		change(&p.status)
+	}
+	close(p.changed)
+	p.changed = make(chan struct{})
+}
+
+// Status returns the state of the provider.
+func (p *Provider) Status() Status {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.status
+}
