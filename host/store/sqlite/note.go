@@ -1,0 +1,102 @@
+package sqlite
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+const (
+	// noteDelay is how long a note may wait for a commit to travel with.
+	noteDelay = 50 * time.Millisecond
+	// noteRetry is the pause after a failed write of notes.
+	noteRetry = time.Second
+	// maxNotes and maxNoteBytes bound what waits. At full disk speed that is
+	// less than a second's worth.
+	maxNotes     = 4096
+	maxNoteBytes = 16 << 20
+)
+
+// notes are receipts that nobody waits for.
+type notes struct {
+	mu     sync.Mutex
+	list   []storedReceipt
+	bytes  int
+	closed bool
+	signal chan struct{} // there is something to write
+}
+
+func (w *writer) note(r storedReceipt) bool {
+	select {
+	case <-w.closing:
+		return false
+	default:
+	}
+	n := &w.notes
+	size := int(r.size())
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	// A receipt larger than the bound is taken when nothing else waits.
+	if len(n.list) >= maxNotes || n.bytes > 0 && n.bytes+size > maxNoteBytes {
+		return false
+	}
+	n.list = append(n.list, r)
+	n.bytes += size
+	if len(n.list) == 1 {
+		select {
+		case n.signal <- struct{}{}:
+		default:
+		}
+	}
+	return true
+}
+
+func (n *notes) waiting() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return len(n.list) > 0
+}
+
+// take removes the oldest notes, at least one if there is any.
+func (n *notes) take(count, bytes int) []storedReceipt {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	taken, size := 0, 0
+	for taken < len(n.list) && taken < count && size < bytes {
+		size += int(n.list[taken].size())
+		taken++
+	}
+	if taken == 0 {
+		return nil
+	}
+	list := n.list[:taken:taken]
+	n.list = n.list[taken:]
+	n.bytes -= size
+	if len(n.list) == 0 {
+		n.list = nil
+	} else {
+		select { // what is left does not wait for another note to come
+		case n.signal <- struct{}{}:
+		default:
+		}
+	}
+	return list
+}
+
+// giveBack returns notes that could not be written to the front. The bounds
+// hold for new ones.
+func (n *notes) giveBack(list []storedReceipt) {
+	if len(list) == 0 {
+		return
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for i := range list {
+		n.bytes += int(list[i].size())
+	}
+	n.list = append(list, n.list...)
+}
+
+func noteOp(r *storedReceipt) *op {
+	return &op{ctx: context.Background(), apply: func(t *tx) error { return t.insertReceipt(r) }}
+}

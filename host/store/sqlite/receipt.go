@@ -1,0 +1,88 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/action-llama/gateway/host/job"
+	"github.com/action-llama/gateway/host/store"
+)
+
+const receiptColumns = `id, provider, sources, delivery_id, received_at, method, path, query,
+	outcome, reason, events, matched, header`
+
+func (s *stmt) receiptAt() (job.Receipt, error) {
+	r := job.Receipt{
+		ID: s.ColumnText(0), Provider: s.ColumnText(1), DeliveryID: s.ColumnText(3), ReceivedAt: s.timeAt(4),
+		Method: s.ColumnText(5), Path: s.ColumnText(6), Query: s.ColumnText(7),
+		Outcome: job.Outcome(s.ColumnText(8)), Reason: s.ColumnText(9), Events: s.ColumnInt(10), Matched: s.ColumnInt(11),
+	}
+	var err error
+	if r.Sources, err = decodeStrings(s.ColumnText(2)); err != nil {
+		return r, fmt.Errorf("receipt %s: sources: %w", r.ID, err)
+	}
+	if r.Header, err = decodeHeader(s.ColumnText(12)); err != nil {
+		return r, fmt.Errorf("receipt %s: header: %w", r.ID, err)
+	}
+	return r, nil
+}
+
+// Receipts implements [store.Store]. A receipt has neither agent nor state;
+// those of a query do not narrow it.
+func (r *Reader) Receipts(ctx context.Context, q store.Query) ([]job.Receipt, error) {
+	before := q.Before
+	if before == "" {
+		before = lastID
+	}
+	var list []job.Receipt
+	err := r.read(ctx, func(c *conn) error {
+		s := c.prepare(`SELECT ` + receiptColumns + ` FROM receipts WHERE id < ? ORDER BY id DESC LIMIT ?`).
+			text(before).int(limit(q))
+		for s.next() {
+			one, err := s.receiptAt()
+			if err != nil {
+				return err
+			}
+			list = append(list, one)
+		}
+		return s.done()
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list receipts: %w", err)
+	}
+	return list, nil
+}
+
+// Receipt implements [store.Store].
+func (r *Reader) Receipt(ctx context.Context, id string) (job.Receipt, error) {
+	var out job.Receipt
+	var codec int
+	var body []byte
+	found := false
+	err := r.read(ctx, func(c *conn) error {
+		s := c.prepare(`SELECT ` + receiptColumns + `, codec, body FROM receipts WHERE id = ?`).text(id)
+		ok, err := s.one()
+		if !ok {
+			return err
+		}
+		found = true
+		if out, err = s.receiptAt(); err != nil {
+			return err
+		}
+		codec, body = s.ColumnInt(13), s.ColumnBlob(14, nil)
+		return s.Reset()
+	})
+	if err == nil && !found {
+		err = store.ErrNotFound
+	}
+	if err != nil {
+		return job.Receipt{}, fmt.Errorf("receipt %s: %w", id, err)
+	}
+	if body, err = decodeBody(codec, body); err != nil {
+		return job.Receipt{}, fmt.Errorf("receipt %s: %w", id, err)
+	}
+	if len(body) > 0 {
+		out.Body = body
+	}
+	return out, nil
+}

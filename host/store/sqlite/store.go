@@ -1,0 +1,187 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/ncruces/go-sqlite3"
+
+	"github.com/action-llama/gateway/host/job"
+	"github.com/action-llama/gateway/host/store"
+)
+
+// Options for Open. The zero value is fine.
+type Options struct {
+	Log hclog.Logger
+	// OnCommit is told of every commit that reached the disk: how long the
+	// transaction took and how many operations shared it. It is called by the
+	// writer and must return at once.
+	OnCommit func(took time.Duration, ops int)
+}
+
+// Store is a [store.Store] in one SQLite file.
+type Store struct {
+	*Reader
+	writer *writer
+
+	closing sync.Once
+	err     error // of Close
+}
+
+var _ store.Store = (*Store)(nil)
+
+// Open opens the file, which it creates if there is none, and brings its schema
+// up to date. ctx bounds the opening only.
+func Open(ctx context.Context, path string, opts Options) (*Store, error) {
+	if opts.Log == nil {
+		opts.Log = hclog.NewNullLogger()
+	}
+	if opts.OnCommit == nil {
+		opts.OnCommit = func(time.Duration, int) {}
+	}
+	if err := createFiles(path); err != nil {
+		return nil, fmt.Errorf("open store %s: %w", path, err)
+	}
+	c, err := dialWriter(path)
+	if err != nil {
+		return nil, openError(path, err)
+	}
+	c.SetInterrupt(ctx)
+	err = migrate(c, path)
+	c.SetInterrupt(context.Background())
+	if err != nil {
+		return nil, openError(path, errors.Join(err, c.close()))
+	}
+	s := &Store{
+		Reader: newReader(path, func() (*conn, error) { return dial(path, sqlite3.OPEN_READONLY, nil) }),
+		writer: newWriter(path, c, opts),
+	}
+	go s.writer.run()
+	return s, nil
+}
+
+// dialWriter opens a connection that writes.
+func dialWriter(path string) (*conn, error) {
+	c, err := dial(path, sqlite3.OPEN_READWRITE, nil)
+	if err != nil {
+		return nil, err
+	}
+	// FULL makes every commit an fsync of the log: a 2xx is a promise that a
+	// power cut must not break. Checkpoints are the writer's own (see
+	// checkpoint), so that no caller waits for one. The log is cut back to
+	// its usual size after it had to grow.
+	err = c.Exec(fmt.Sprintf("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; "+
+		"PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = %d", maxWALPages*pageSize))
+	if err != nil {
+		return nil, errors.Join(err, c.close())
+	}
+	return c, nil
+}
+
+// createFiles makes sure that the file and the two that SQLite keeps beside it
+// can be read by nobody else: bodies of deliveries are in all three. SQLite
+// itself would create them as the umask has it.
+func createFiles(path string) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	for _, name := range []string{path, path + "-wal", path + "-shm"} {
+		f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
+		if err != nil {
+			return err
+		}
+		if err := f.Close(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func openError(path string, err error) error {
+	var code sqlite3.ErrorCode
+	if errors.As(err, &code) {
+		return fmt.Errorf("open store %s: %w; %s", path, err, advice(err))
+	}
+	return fmt.Errorf("open store %s: %w", path, err)
+}
+
+// Close implements [store.Store].
+func (s *Store) Close() error {
+	s.closing.Do(func() {
+		s.writer.stop()
+		// The readers go first: the last connection to close folds the log
+		// into the file, and a read-only one can not.
+		s.err = errors.Join(s.Reader.Close(), s.writer.conn.close())
+	})
+	return s.err
+}
+
+// OpenReadOnly opens the file of a gateway that may or may not be running, to
+// look at. It creates nothing and holds up nobody. When there is no file the
+// error is an [fs.ErrNotExist].
+func OpenReadOnly(path string) (*Reader, error) {
+	if info, err := os.Stat(path); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("open store %s: no gateway has run here yet: %w", path, fs.ErrNotExist)
+		}
+		return nil, fmt.Errorf("open store: %w", err)
+	} else if info.IsDir() {
+		return nil, fmt.Errorf("open store %s: it is a folder", path)
+	}
+	r := newReader(path, func() (*conn, error) { return dialReadOnly(path) })
+	r.fresh = true
+	// The first look tells whether there is a point.
+	c, err := r.get(context.Background())
+	if err != nil {
+		return nil, openError(path, err)
+	}
+	defer r.put(c)
+	names, err := migrationNames()
+	if err != nil {
+		return nil, err
+	}
+	switch version, err := schemaVersion(c); {
+	case err != nil:
+		return nil, openError(path, err)
+	case version > len(names):
+		return nil, fmt.Errorf("open store: %w", errFuture(path, version, len(names)))
+	case version < len(names):
+		return nil, fmt.Errorf("open store: %s has schema version %d, this al needs %d: start the gateway once to bring it up to date",
+			path, version, len(names))
+	}
+	return r, nil
+}
+
+func dialReadOnly(path string) (*conn, error) {
+	var params url.Values
+	if _, err := os.Stat(path + "-wal"); errors.Is(err, fs.ErrNotExist) {
+		// Nobody has it open, and it was closed in order: all there is is in
+		// the one file. Opening it in the usual way would create the other
+		// two. Should a gateway start right now, then what is read here may
+		// miss its first moments, no more: it writes to the log first.
+		params = url.Values{"immutable": {"1"}}
+	}
+	c, err := dial(path, sqlite3.OPEN_READONLY, params)
+	if err != nil {
+		return nil, err
+	}
+	// A gateway that was killed leaves its log behind for the next one.
+	if _, err := c.Config(sqlite3.DBCONFIG_NO_CKPT_ON_CLOSE, true); err != nil {
+		return nil, errors.Join(err, c.close())
+	}
+	return c, nil
+}
+
+// Note implements [store.Store].
+func (s *Store) Note(r job.Receipt) bool {
+	stored, err := encodeReceipt(r)
+	return err == nil && s.writer.note(stored)
+}
