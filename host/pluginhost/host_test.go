@@ -51,7 +51,10 @@ func newBench(t testing.TB, types []string, change ...func(*Options)) *bench {
 	opts := Options{
 		Dirs:       []string{b.dir},
 		RuntimeDir: runtimeDir(t),
-		Log:        hclog.New(&hclog.LoggerOptions{Level: hclog.Debug, Output: b.log}),
+		// For machines with a lot else to do.
+		StartTimeout: 30 * time.Second,
+		CallTimeout:  30 * time.Second,
+		Log:          hclog.New(&hclog.LoggerOptions{Level: hclog.Debug, Output: b.log}),
 	}
 	for _, c := range change {
 		c(&opts)
@@ -133,7 +136,7 @@ func until(t testing.TB, what string, holds func() bool) {
 
 func ask(t testing.TB, p *Provider) view {
 	t.Helper()
-	events, err := p.Parse(within(t, 10*time.Second), request("/look"))
+	events, err := p.Parse(within(t, 20*time.Second), request("/look"))
 	if err != nil {
 		t.Fatalf("look: %v", err)
 	}
@@ -153,14 +156,14 @@ func TestDeliver(t *testing.T) {
 	if d := p.Describe(); d.Type != "ok" || d.Version != "1.0.0" || d.ReplyDeadline != 10*time.Second {
 		t.Errorf("Describe: %+v", d)
 	}
-	d, err := p.Deliver(within(t, 5*time.Second), request("/"), nil, unsigned)
+	d, err := p.Deliver(within(t, 20*time.Second), request("/"), nil, unsigned)
 	if err != nil || !d.Unsigned || len(d.Events) != 1 || d.Events[0].Number != 42 {
 		t.Errorf("Deliver: %+v, %v", d, err)
 	}
 	req := request("/")
 	req.Header.Set("X-Signature", "sha256=00")
 	secrets := []sdk.Secret{{Source: "s", Fields: map[string]string{"secret": "k"}}}
-	if _, err := p.Deliver(within(t, 5*time.Second), req, secrets, unsigned); !errors.Is(err, sdk.ErrBadSignature) {
+	if _, err := p.Deliver(within(t, 20*time.Second), req, secrets, unsigned); !errors.Is(err, sdk.ErrBadSignature) {
 		t.Errorf("bad signature: %v", err)
 	}
 	if s := b.Status(); len(s) != 1 || s[0].State != Up || s[0].Version != "1.0.0" || s[0].PID == 0 {
@@ -172,16 +175,15 @@ func TestDeliver(t *testing.T) {
 // what to do.
 func TestStartFailures(t *testing.T) {
 	t.Parallel()
-	types := []string{"ok", "garbage", "exits", "silent", "deaf", "oldcookie", "future", "netrpc", "wrongtype", "hangs", "dies"}
-	b := newBench(t, types, func(o *Options) { o.StartTimeout = 3 * time.Second })
-	err := b.Start(within(t, 30*time.Second), append(types, "oks"))
+	types := []string{"ok", "garbage", "exits", "deaf", "oldcookie", "future", "netrpc", "wrongtype", "hangs", "dies"}
+	b := newBench(t, types)
+	err := b.Start(within(t, 60*time.Second), append(types, "oks"))
 	if err == nil {
 		t.Fatal("no error")
 	}
 	for typ, want := range map[string]string{
 		"garbage":   `wrote "hello from main" to stdout before the handshake; log on stderr with sdk.NewLogger`,
 		"exits":     `ended before the handshake: exit status 3; it wrote: no license for this machine`,
-		"silent":    `no handshake within 3s; sdk.Serve must be the first call of main`,
 		"deaf":      `closed its stdout before the handshake`,
 		"oldcookie": `ended before the handshake: exit status 1; it wrote:`,
 		"future":    `speaks version 7 of the protocol, and this al version 1; update al`,
@@ -202,8 +204,13 @@ func TestStartFailures(t *testing.T) {
 	if strings.Contains(err.Error(), "provider ok:") {
 		t.Errorf("ok failed, too: %v", err)
 	}
+	hasty := newBench(t, []string{"silent"}, func(o *Options) { o.StartTimeout = 2 * time.Second })
+	err = hasty.Start(within(t, 60*time.Second), []string{"silent"})
+	if want := "no handshake within 2s; sdk.Serve must be the first call of main"; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("silent: no %q in: %v", want, err)
+	}
 	p, _ := b.Provider("ok")
-	if _, err := p.Parse(within(t, 5*time.Second), request("/")); err != nil {
+	if _, err := p.Parse(within(t, 20*time.Second), request("/")); err != nil {
 		t.Errorf("the good one: %v", err)
 	}
 	p, _ = b.Provider("exits")

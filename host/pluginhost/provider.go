@@ -140,6 +140,8 @@ func (p *Provider) judge(ctx context.Context, in *instance, err error, took time
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("no answer within %s: %w", took.Round(time.Millisecond), err)
+	case errors.Is(err, context.Canceled) && ctx.Err() == nil:
+		// The supervisor closed the connection to what is dead.
 	case status.Code(err) != codes.Unavailable:
 		return err
 	}
@@ -160,7 +162,7 @@ func (p *Provider) judge(ctx context.Context, in *instance, err error, took time
 // acquire returns the process of the moment with one of its slots taken.
 func (p *Provider) acquire(ctx context.Context) (*instance, error) {
 	for {
-		in := p.current.Load()
+		in := p.living()
 		if in == nil {
 			var err error
 			if in, err = p.await(ctx); err != nil {
@@ -174,11 +176,25 @@ func (p *Provider) acquire(ctx context.Context) (*instance, error) {
 				return nil, err
 			}
 		}
-		if p.current.Load() == in {
+		if p.living() == in {
 			return in, nil
 		}
 		<-in.slots // it was replaced while we waited
 	}
+}
+
+// living returns the process of the moment, unless it has ended without the
+// supervisor's having got to it: a call that follows a crash is for the next.
+func (p *Provider) living() *instance {
+	in := p.current.Load()
+	if in != nil {
+		select {
+		case <-in.proc.exited:
+			return nil
+		default:
+		}
+	}
+	return in
 }
 
 func (in *instance) awaitSlot(ctx context.Context, h *Host) error {
@@ -214,7 +230,7 @@ func (p *Provider) await(ctx context.Context) (*instance, error) {
 		p.mu.Lock()
 		changed := p.changed
 		p.mu.Unlock()
-		if in := p.current.Load(); in != nil {
+		if in := p.living(); in != nil {
 			return in, nil
 		}
 		select {

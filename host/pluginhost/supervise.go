@@ -43,24 +43,23 @@ func (p *Provider) supervise(ctx context.Context) {
 	var waiting chan<- error // who asked for the next launch
 	for deaths := 0; ; {
 		in, err := p.host.launch(ctx, p.typ)
-		p.firstLaunch(err)
-		answer(&waiting, err)
-		if ctx.Err() != nil {
-			if err == nil {
-				p.stopErr = p.retire(in)
-			}
-			return
-		}
 		served := err == nil
 		if served {
-			in, err = p.serve(ctx, in)
-			if ctx.Err() != nil {
+			p.publish(in)
+		}
+		p.firstLaunch(err)
+		answer(&waiting, err)
+		if served {
+			if in, err = p.serve(ctx, in); err == nil {
 				p.stopErr = p.retire(in)
 				return
 			}
 			if time.Since(in.up) >= p.host.timing.healthy {
 				deaths = -1 // this one was luck; the next launch comes at once
 			}
+		}
+		if ctx.Err() != nil {
+			return
 		}
 		delay := time.Duration(0)
 		if deaths++; deaths > 0 {
@@ -95,10 +94,10 @@ func answer(waiting *chan<- error, err error) {
 	}
 }
 
-// serve lets calls through to a process until it dies, hangs or ctx is done, and
-// returns the process that was the last, and why it ended.
+// serve watches over a process until it dies or hangs, and returns the process
+// that was the last, reloads considered, and why it ended. When ctx is done it
+// returns a process that still runs, and no error.
 func (p *Provider) serve(ctx context.Context, in *instance) (*instance, error) {
-	p.publish(in)
 	tick := time.NewTicker(p.host.timing.health)
 	defer tick.Stop()
 	misses := 0
@@ -108,7 +107,7 @@ func (p *Provider) serve(ctx context.Context, in *instance) (*instance, error) {
 			p.withdraw(in, nil)
 			return in, nil
 		case <-in.proc.exited:
-			return in, p.bury(in, nil)
+			return in, p.bury(ctx, in, nil)
 		case result := <-p.reload:
 			next, err := p.host.launch(ctx, p.typ)
 			if err == nil {
@@ -123,7 +122,7 @@ func (p *Provider) serve(ctx context.Context, in *instance) (*instance, error) {
 			}
 			if misses++; misses == 2 {
 				in.proc.kill()
-				return in, p.bury(in, fmt.Errorf("no answer to two health calls within %s each", p.host.timing.ping))
+				return in, p.bury(ctx, in, fmt.Errorf("no answer to two health calls within %s each", p.host.timing.ping))
 			}
 		}
 	}
@@ -136,7 +135,7 @@ func (p *Provider) ping(ctx context.Context, in *instance) error {
 }
 
 // bury cleans up after a process that died, or is about to.
-func (p *Provider) bury(in *instance, why error) error {
+func (p *Provider) bury(ctx context.Context, in *instance, why error) error {
 	p.withdraw(in, why)
 	select {
 	case <-in.proc.exited:
@@ -164,7 +163,11 @@ func (p *Provider) bury(in *instance, why error) error {
 	if err := in.dir.remove(); err != nil {
 		p.log.Warn("directory of the socket stays behind", "error", err)
 	}
-	p.log.Error("provider exited", "pid", in.proc.ID(), "cause", cause, "uptime", time.Since(in.up).Round(time.Millisecond),
+	log := p.log.Error
+	if ctx.Err() != nil {
+		log = p.log.Debug // while the host stops it is no news
+	}
+	log("provider exited", "pid", in.proc.ID(), "cause", cause, "uptime", time.Since(in.up).Round(time.Millisecond),
 		"stderr", in.stderr.String())
 	return in.withQuote(cause)
 }
