@@ -247,4 +247,3 @@ func TestBodyIsLeftAlone(t *testing.T) {
 		t.Errorf("the event shares memory with the body: %+v", e)
 	}
 }
-
