@@ -1,0 +1,375 @@
+package cron
+
+import (
+	"container/heap"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/action-llama/gateway/host/job"
+	"github.com/action-llama/gateway/host/store"
+)
+
+const (
+	// goodFor is how late a tick may be. It covers a busy machine and a store
+	// that restarts; beyond, a person would not expect it any more.
+	goodFor = time.Minute
+
+	// lookEvery bounds how long the wall clock goes unread: timers stand still
+	// while the machine sleeps, and do not see the clock being set.
+	lookEvery = 30 * time.Second
+
+	acceptTimeout = 10 * time.Second // far above a commit on a slow disk
+	retryEvery    = 2 * time.Second  // a store that is down, within goodFor
+)
+
+// Entry is the schedule of an agent.
+type Entry struct {
+	Agent    string
+	Schedule Schedule
+	Source   string // the expression, for logs and to see whether it changed
+}
+
+// Options of a scheduler. Accept is required.
+type Options struct {
+	// Accept is the store's.
+	Accept func(context.Context, store.Acceptance) (store.Accepted, error)
+	// Wake tells the queue that a job was accepted.
+	Wake func()
+	// Paused tells whether ticks of an agent are let go by. It must not block.
+	Paused func(agent string) bool
+	Log    hclog.Logger
+	// Registerer takes the metrics of ticks. Nil means none are kept.
+	Registerer prometheus.Registerer
+	// Now tells the wall clock. Defaults to time.Now.
+	Now func() time.Time
+}
+
+// Scheduler ticks. Its methods may be called at any time, from anywhere.
+type Scheduler struct {
+	opts    Options
+	metrics metrics
+	changed chan struct{} // holds one notice of new schedules
+
+	mu      sync.Mutex
+	started bool
+	agents  map[string]*ticker
+	due     tickers // those that have a next tick, the soonest first
+}
+
+// ticker is one agent's.
+type ticker struct {
+	Entry
+	next  time.Time
+	last  time.Time // the latest tick that was due
+	index int       // in the heap; -1 when not in it
+}
+
+// New returns a scheduler without schedules.
+func New(o Options) (*Scheduler, error) {
+	if o.Accept == nil {
+		return nil, errors.New("cron: accept is required")
+	}
+	if o.Wake == nil {
+		o.Wake = func() {}
+	}
+	if o.Paused == nil {
+		o.Paused = func(string) bool { return false }
+	}
+	if o.Log == nil {
+		o.Log = hclog.NewNullLogger()
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	m, err := newMetrics(o.Registerer)
+	if err != nil {
+		return nil, fmt.Errorf("cron: register metrics: %w", err)
+	}
+	return &Scheduler{opts: o, metrics: m, changed: make(chan struct{}, 1), agents: make(map[string]*ticker)}, nil
+}
+
+// SetSchedules replaces all schedules. An agent whose schedule is as before
+// keeps its next tick; a new schedule counts from now.
+func (s *Scheduler) SetSchedules(entries []Entry) {
+	now := s.opts.Now()
+	s.mu.Lock()
+	agents := make(map[string]*ticker, len(entries))
+	for _, e := range entries {
+		t := &ticker{Entry: e, index: -1}
+		if old := s.agents[e.Agent]; old != nil {
+			t.last = old.last
+			if old.Source == e.Source && old.Schedule.same(e.Schedule) {
+				t.next = old.next
+			}
+		}
+		if t.next.IsZero() {
+			// The clock may have been set back a little since the last tick.
+			t.next = e.Schedule.Next(later(now, t.last))
+		}
+		agents[e.Agent] = t
+		s.metrics.create(e.Agent)
+	}
+	for agent := range s.agents {
+		if agents[agent] == nil {
+			s.metrics.drop(agent)
+		}
+	}
+	s.agents = agents
+	s.sort()
+	s.mu.Unlock()
+	select {
+	case s.changed <- struct{}{}:
+	default:
+	}
+}
+
+// sort builds the heap anew.
+func (s *Scheduler) sort() {
+	s.due = s.due[:0]
+	for _, t := range s.agents {
+		t.index = -1
+		if !t.next.IsZero() {
+			t.index = len(s.due)
+			s.due = append(s.due, t)
+		}
+	}
+	heap.Init(&s.due)
+}
+
+// Next returns when an agent ticks next, or zero when it has no schedule.
+func (s *Scheduler) Next(agent string) time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if t := s.agents[agent]; t != nil {
+		return t.next
+	}
+	return time.Time{}
+}
+
+// Run ticks until the context is cancelled.
+func (s *Scheduler) Run(ctx context.Context) error {
+	s.mu.Lock()
+	again := s.started
+	s.started = true
+	s.mu.Unlock()
+	if again {
+		return errors.New("cron: run was called twice")
+	}
+
+	var open []tick // due, but not yet in the store
+	var failing string
+	seen := s.opts.Now()
+	for {
+		now := s.opts.Now()
+		if seen.Sub(now) > maxShift {
+			// So far back that it was a correction, as cron(8) has it. Ticks
+			// that come a second time have the key of the first.
+			s.opts.Log.Warn("the clock was set back, schedules count from the new time", "from", seen, "to", now)
+			s.restart(now)
+		}
+		seen = now
+
+		open = s.still(now, open, s.takeDue(now))
+		err := s.accept(ctx, now, open)
+		if ctx.Err() != nil {
+			return nil
+		}
+		wait := min(lookEvery, s.untilNext())
+		if err == nil {
+			open = nil
+			failing = ""
+		} else {
+			if err.Error() != failing {
+				failing = err.Error()
+				s.opts.Log.Warn("ticks can not be queued, trying again", "ticks", len(open), "error", err)
+			}
+			wait = retryEvery
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-s.changed:
+			timer.Stop()
+		case <-ctx.Done():
+			timer.Stop()
+			return nil
+		}
+	}
+}
+
+// tick of an agent that is due.
+type tick struct {
+	agent string
+	at    time.Time
+}
+
+// takeDue returns the ticks that are due and moves their agents on. Of several
+// ticks of one agent the latest counts.
+func (s *Scheduler) takeDue(now time.Time) []tick {
+	var ticks []tick
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for len(s.due) > 0 && !s.due[0].next.After(now) {
+		t := s.due[0]
+		missed := t.next
+		if now.Sub(t.next) > goodFor {
+			t.next = t.Schedule.Next(now.Add(-goodFor - 1)) // may still be good
+		}
+		good := false
+		for !t.next.IsZero() && !t.next.After(now) {
+			good = true
+			t.last = t.next
+			t.next = t.Schedule.Next(t.next)
+		}
+		if good {
+			ticks = append(ticks, tick{agent: t.Agent, at: t.last})
+		} else {
+			t.last = missed
+			s.opts.Log.Info("tick missed, waiting for the next", "agent", t.Agent, "tick", missed, "next", t.next)
+		}
+		if t.next.IsZero() {
+			heap.Remove(&s.due, t.index)
+		} else {
+			heap.Fix(&s.due, t.index)
+		}
+	}
+	return ticks
+}
+
+// still returns what is worth asking the store for: the new ticks, and the
+// open ones that are still good and that no newer tick replaces.
+func (s *Scheduler) still(now time.Time, open, fresh []tick) []tick {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	open = slices.DeleteFunc(open, func(t tick) bool {
+		if slices.ContainsFunc(fresh, func(f tick) bool { return f.agent == t.agent }) || s.agents[t.agent] == nil {
+			return true
+		}
+		late := now.Sub(t.at) > goodFor
+		if late {
+			s.opts.Log.Warn("tick missed, it could not be queued in time", "agent", t.agent, "tick", t.at)
+		}
+		return late
+	})
+	return append(open, fresh...)
+}
+
+// accept asks the store for the jobs of all ticks in one commit.
+func (s *Scheduler) accept(ctx context.Context, now time.Time, ticks []tick) error {
+	var asked []tick
+	a := store.Acceptance{At: now}
+	var paused []tick
+	for _, t := range ticks {
+		if s.opts.Paused(t.agent) {
+			paused = append(paused, t)
+			continue
+		}
+		asked = append(asked, t)
+		a.Jobs = append(a.Jobs, store.NewJob{
+			Agent:      t.agent,
+			Trigger:    job.Schedule,
+			Key:        "tick/" + t.at.UTC().Format(time.RFC3339), // the same on every host
+			OnlyIfFree: true,
+		})
+	}
+	var verdicts []store.Verdict
+	if len(asked) > 0 {
+		ctx, cancel := context.WithTimeout(ctx, acceptTimeout)
+		defer cancel()
+		accepted, err := s.opts.Accept(ctx, a)
+		if err != nil {
+			return err
+		}
+		if verdicts = accepted.Verdicts; len(verdicts) != len(asked) {
+			return fmt.Errorf("the store judged %d of %d ticks", len(verdicts), len(asked))
+		}
+	}
+	for _, t := range paused {
+		s.metrics.count(t.agent, outcomePaused)
+	}
+	started := false
+	for i, t := range asked {
+		log := s.opts.Log.With("agent", t.agent, "tick", t.at)
+		switch verdicts[i] {
+		case store.Enqueued:
+			started = true
+			s.metrics.count(t.agent, outcomeStarted)
+			log.Debug("tick started a job")
+		case store.Busy:
+			s.metrics.count(t.agent, outcomeSkipped)
+			log.Info("tick skipped, every slot of its agent is busy")
+		case store.Duplicate:
+			log.Debug("tick was another host's")
+		}
+	}
+	if started {
+		s.opts.Wake()
+	}
+	return nil
+}
+
+func (s *Scheduler) untilNext() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.due) == 0 {
+		return lookEvery
+	}
+	return s.due[0].next.Sub(s.opts.Now())
+}
+
+// restart makes all schedules count from a new time.
+func (s *Scheduler) restart(now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, t := range s.agents {
+		t.last = time.Time{}
+		t.next = t.Schedule.Next(now)
+	}
+	s.sort()
+}
+
+// same tells whether two schedules with one source tick alike.
+func (s Schedule) same(o Schedule) bool {
+	return (s.loc == nil) == (o.loc == nil) && (s.loc == nil || s.loc.String() == o.loc.String())
+}
+
+// tickers is a heap by the next tick, and by name for one moment.
+type tickers []*ticker
+
+func (h tickers) Len() int { return len(h) }
+
+func (h tickers) Less(i, j int) bool {
+	if !h[i].next.Equal(h[j].next) {
+		return h[i].next.Before(h[j].next)
+	}
+	return strings.Compare(h[i].Agent, h[j].Agent) < 0
+}
+
+func (h tickers) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].index, h[j].index = i, j
+}
+
+func (h *tickers) Push(x any) {
+	if t, ok := x.(*ticker); ok {
+		t.index = len(*h)
+		*h = append(*h, t)
+	}
+}
+
+func (h *tickers) Pop() any {
+	last := len(*h) - 1
+	t := (*h)[last]
+	(*h)[last] = nil
+	*h = (*h)[:last]
+	t.index = -1
+	return t
+}
