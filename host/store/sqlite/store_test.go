@@ -1,0 +1,35 @@
+package sqlite
+
+import (
+	"context"
+	"path/filepath"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/action-llama/gateway/host/store"
+	"github.com/action-llama/gateway/host/store/storetest"
+)
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m)
+}
+
+func TestStore(t *testing.T) {
+	storetest.Exercise(t, func(t *testing.T) storetest.Place {
+		path := filepath.Join(t.TempDir(), "al.db")
+		return func(t *testing.T) store.Store {
+			t.Helper()
+			return openStore(t, path, Options{})
+		}
+	})
+}
+
+func openStore(t testing.TB, path string, opts Options) *Store {
+	t.Helper()
+	s, err := Open(context.Background(), path, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
