@@ -2,9 +2,12 @@
 // their signature and reads their events. It does not call GitHub.
 package main
 
-import "github.com/action-llama/gateway/sdk"
+import (
+	"github.com/action-llama/gateway/plugins/github/provider"
+	"github.com/action-llama/gateway/sdk"
+)
 
 // version is stamped by the build.
 var version = "dev"
 
-func main() { sdk.Serve(newProvider(version)) }
+func main() { sdk.Serve(provider.New(version)) }

@@ -1,4 +1,4 @@
-package main
+package provider
 
 import (
 	"crypto/hmac"
@@ -20,7 +20,7 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Add("issues", "", []byte(`{"issue":{"labels":[[{"name":"a"}],{"name":["b"]}],"number":-0}}`))
 	f.Add("status", "", []byte(`{"branches":{"name":"a"},"state":"\u0000"}`))
-	p := newProvider("test")
+	p := New("test")
 	f.Fuzz(func(t *testing.T, event, contentType string, body []byte) {
 		req := delivery(event, body)
 		req.Header.Set("Content-Type", contentType)
@@ -78,7 +78,7 @@ func FuzzVerify(f *testing.F) {
 	f.Add("It's a Secret to Everybody", "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17", []byte("Hello, World!"))
 	f.Add("", sign("", nil), []byte{})
 	f.Add(testSecret, "sha1=d03207e4b030cf234e3447bac4d93add4c6643d8", []byte("{}"))
-	p := newProvider("test")
+	p := New("test")
 	f.Fuzz(func(t *testing.T, secret, signature string, body []byte) {
 		for _, header := range []string{signature, sign(secret, body)} {
 			req := sdk.Request{Header: http.Header{}, Body: body}

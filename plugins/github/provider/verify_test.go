@@ -1,4 +1,4 @@
-package main
+package provider
 
 import (
 	"bytes"
@@ -36,7 +36,7 @@ func TestVerifyVectors(t *testing.T) {
 			t.Parallel()
 			req := sdk.Request{Header: http.Header{}, Body: []byte(tt.body)}
 			req.Header.Set(tt.header, tt.value)
-			which, err := newProvider("test").Verify(t.Context(), req, secretsOf(tt.secret))
+			which, err := New("test").Verify(t.Context(), req, secretsOf(tt.secret))
 			if !errors.Is(err, tt.want) || (err == nil) != slices.Equal(which, sdk.Which{0}) {
 				t.Errorf("Verify = %v, %v; want error %v", which, err, tt.want)
 			}
@@ -50,7 +50,7 @@ func TestVerifyIgnoresLegacySignature(t *testing.T) {
 	body := []byte(`{"zen":"x"}`)
 	req := signed(body)
 	req.Header.Set(legacyHeader, "sha1="+strings.Repeat("0", 40))
-	if _, err := newProvider("test").Verify(t.Context(), req, secretsOf(testSecret)); err != nil {
+	if _, err := New("test").Verify(t.Context(), req, secretsOf(testSecret)); err != nil {
 		t.Error(err)
 	}
 }
@@ -86,7 +86,7 @@ func TestVerifyRefuses(t *testing.T) {
 			if values != nil {
 				req.Header[http.CanonicalHeaderKey(signatureHeader)] = values
 			}
-			which, err := newProvider("test").Verify(t.Context(), req, secretsOf(testSecret))
+			which, err := New("test").Verify(t.Context(), req, secretsOf(testSecret))
 			if !errors.Is(err, sdk.ErrBadSignature) || which != nil {
 				t.Errorf("Verify = %v, %v; want a bad signature", which, err)
 			}
@@ -99,7 +99,7 @@ func TestVerifyRefuses(t *testing.T) {
 
 func TestVerifyNoticesEveryBit(t *testing.T) {
 	t.Parallel()
-	p := newProvider("test")
+	p := New("test")
 	body := []byte(`{"action":"opened"}`)
 	refused := func(req sdk.Request, what string, i int) {
 		t.Helper()
@@ -147,7 +147,7 @@ func TestVerifySecrets(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			which, err := newProvider("test").Verify(t.Context(), signed(body), tt.secrets)
+			which, err := New("test").Verify(t.Context(), signed(body), tt.secrets)
 			if !slices.Equal(which, tt.want) || !errors.Is(err, tt.err) {
 				t.Errorf("Verify = %v, %v; want %v, %v", which, err, tt.want, tt.err)
 			}
@@ -156,7 +156,7 @@ func TestVerifySecrets(t *testing.T) {
 	// HMAC takes an empty key. A stranger can compute with that one.
 	req := sdk.Request{Header: http.Header{}, Body: body}
 	req.Header.Set(signatureHeader, sign("", body))
-	if which, err := newProvider("test").Verify(t.Context(), req, secretsOf("", testSecret)); !errors.Is(err, sdk.ErrBadSignature) {
+	if which, err := New("test").Verify(t.Context(), req, secretsOf("", testSecret)); !errors.Is(err, sdk.ErrBadSignature) {
 		t.Errorf("signed with nothing: %v, %v", which, err)
 	}
 }
@@ -180,7 +180,7 @@ func TestUnsignedIsNotBadlySigned(t *testing.T) {
 			t.Parallel()
 			req := delivery("issues", body)
 			req.Header.Set(tt.header, tt.value)
-			d, err := sdk.Deliver(t.Context(), newProvider("test"), req, secretsOf(testSecret), sdk.DeliverOptions{AllowUnsigned: true})
+			d, err := sdk.Deliver(t.Context(), New("test"), req, secretsOf(testSecret), sdk.DeliverOptions{AllowUnsigned: true})
 			if tt.ok && (err != nil || !d.Unsigned || len(d.Events) != 1) || !tt.ok && !errors.Is(err, sdk.ErrBadSignature) {
 				t.Errorf("Deliver = %+v, %v; want ok %v", d, err, tt.ok)
 			}
@@ -213,7 +213,7 @@ func signed(body []byte) sdk.Request {
 
 func parseOne(t *testing.T, event, body string) sdk.Event {
 	t.Helper()
-	events, err := newProvider("test").Parse(t.Context(), delivery(event, []byte(body)))
+	events, err := New("test").Parse(t.Context(), delivery(event, []byte(body)))
 	if err != nil || len(events) != 1 {
 		t.Fatalf("Parse(%s) = %v, %v", body, events, err)
 	}

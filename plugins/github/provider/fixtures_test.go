@@ -1,4 +1,4 @@
-package main
+package provider
 
 import (
 	"bufio"
@@ -210,7 +210,7 @@ func (f *fixture) sign(t *testing.T) {
 func (f *fixture) outcome(t *testing.T) []byte {
 	t.Helper()
 	var got outcome
-	delivery, err := sdk.Deliver(t.Context(), newProvider("test"), f.req, f.secrets, sdk.DeliverOptions{})
+	delivery, err := sdk.Deliver(t.Context(), New("test"), f.req, f.secrets, sdk.DeliverOptions{})
 	got.Which = delivery.Which
 	switch {
 	case errors.Is(err, sdk.ErrBadSignature):
@@ -245,7 +245,7 @@ func (f *fixture) outcome(t *testing.T) []byte {
 
 func (f *fixture) events(t *testing.T) []sdk.Event {
 	t.Helper()
-	events, err := newProvider("test").Parse(t.Context(), f.req)
+	events, err := New("test").Parse(t.Context(), f.req)
 	if err != nil {
 		t.Fatalf("%s: %v", f.name, err)
 	}

@@ -1,4 +1,4 @@
-package main
+package provider
 
 import (
 	"bytes"
@@ -68,7 +68,7 @@ func TestParseRefuses(t *testing.T) {
 				for name, values := range tt.header {
 					req.Header[name] = values
 				}
-				events, err := newProvider("test").Parse(t.Context(), req)
+				events, err := New("test").Parse(t.Context(), req)
 				if !errors.Is(err, sdk.ErrUnparseable) || events != nil {
 					t.Fatalf("Parse = %v, %v; want unparseable", events, err)
 				}
@@ -83,7 +83,7 @@ func TestParseRefuses(t *testing.T) {
 func TestParseRefusesNameTwiceInList(t *testing.T) {
 	t.Parallel()
 	req := delivery("issues", []byte(`{"issue":{"labels":[{"name":"bug"},{"name":"a","name":"b"}]}}`))
-	if _, err := newProvider("test").Parse(t.Context(), req); !errors.Is(err, sdk.ErrUnparseable) {
+	if _, err := New("test").Parse(t.Context(), req); !errors.Is(err, sdk.ErrUnparseable) {
 		t.Error(err)
 	}
 }
@@ -106,7 +106,7 @@ func TestParseContentTypes(t *testing.T) {
 	for contentType, body := range tests {
 		req := delivery("issues", []byte(body))
 		req.Header.Set("Content-Type", contentType)
-		events, err := newProvider("test").Parse(t.Context(), req)
+		events, err := New("test").Parse(t.Context(), req)
 		if err != nil || len(events) != 1 || events[0].Action != "opened" {
 			t.Errorf("content type %q: %v, %v", contentType, events, err)
 		}
@@ -201,7 +201,7 @@ func TestParseWithoutDeliveryID(t *testing.T) {
 	t.Parallel()
 	req := delivery("issues", []byte("{}"))
 	req.Header.Del(deliveryHeader)
-	events, err := newProvider("test").Parse(t.Context(), req)
+	events, err := New("test").Parse(t.Context(), req)
 	if err != nil || len(events) != 1 || events[0].DeliveryID != "" {
 		t.Errorf("Parse = %v, %v", events, err)
 	}
@@ -221,7 +221,7 @@ func TestLargestPayload(t *testing.T) {
 		req := delivery("issues", body)
 		req.Header.Set("Content-Type", contentType)
 		req.Header.Set(signatureHeader, sign(testSecret, body))
-		d, err := sdk.Deliver(t.Context(), newProvider("test"), req, secretsOf(testSecret), sdk.DeliverOptions{})
+		d, err := sdk.Deliver(t.Context(), New("test"), req, secretsOf(testSecret), sdk.DeliverOptions{})
 		if err != nil || len(d.Events) != 1 || d.Events[0].Number != 7 {
 			t.Errorf("%s: %v", contentType, err)
 		}
@@ -233,7 +233,7 @@ func TestBodyIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	body := []byte(`{"action":"opened","issue":{"title":"a\u00fc","labels":[{"name":"bug"}]}}`)
 	req := delivery("issues", bytes.Clone(body))
-	events, err := newProvider("test").Parse(t.Context(), req)
+	events, err := New("test").Parse(t.Context(), req)
 	if err != nil {
 		t.Fatal(err)
 	}

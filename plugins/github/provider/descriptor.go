@@ -1,4 +1,4 @@
-package main
+package provider
 
 import (
 	"time"
@@ -12,7 +12,7 @@ const (
 )
 
 // Describe says what people configure: one secret and ten filters.
-func (p *provider) Describe() sdk.Descriptor {
+func (p *Provider) Describe() sdk.Descriptor {
 	return sdk.Descriptor{
 		Type:    "github",
 		Name:    "GitHub",

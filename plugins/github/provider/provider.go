@@ -1,4 +1,7 @@
-package main
+// Package provider reads GitHub's webhooks. It is apart from the command so that
+// it can run in another process than a plugin's: in benchmarks, and in the
+// tests of other modules.
+package provider
 
 import (
 	"bytes"
@@ -17,15 +20,16 @@ const (
 	deliveryHeader  = "X-GitHub-Delivery"
 )
 
-// provider reads GitHub's webhooks. It is never changed once it is made.
-type provider struct {
+// Provider reads GitHub's webhooks. It is never changed once it is made.
+type Provider struct {
 	version string
 	forms   map[string]*form // by event name
 	generic *form            // for events that forms does not know
 }
 
-func newProvider(version string) *provider {
-	p := &provider{version: version, forms: map[string]*form{}, generic: newForm(nil)}
+// New returns the provider; version is what it says of itself.
+func New(version string) *Provider {
+	p := &Provider{version: version, forms: map[string]*form{}, generic: newForm(nil)}
 	for event, places := range layouts() {
 		p.forms[event] = newForm(places)
 	}
@@ -34,7 +38,7 @@ func newProvider(version string) *provider {
 
 // Verify takes the SHA-256 signature over the raw body and nothing else. The
 // event name and the delivery id are not signed by GitHub.
-func (p *provider) Verify(_ context.Context, req sdk.Request, secrets []sdk.Secret) (sdk.Which, error) {
+func (p *Provider) Verify(_ context.Context, req sdk.Request, secrets []sdk.Secret) (sdk.Which, error) {
 	signature, err := sdk.HexSignature(req.Header, signatureHeader, "sha256=")
 	if err != nil {
 		return nil, err
@@ -43,7 +47,7 @@ func (p *provider) Verify(_ context.Context, req sdk.Request, secrets []sdk.Secr
 }
 
 // Parse makes one event of a request, and none of a ping.
-func (p *provider) Parse(_ context.Context, req sdk.Request) ([]sdk.Event, error) {
+func (p *Provider) Parse(_ context.Context, req sdk.Request) ([]sdk.Event, error) {
 	name, err := single(req.Header, eventHeader)
 	if err != nil {
 		return nil, err

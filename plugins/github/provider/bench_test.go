@@ -1,4 +1,4 @@
-package main
+package provider
 
 import (
 	"encoding/json"
@@ -27,7 +27,7 @@ func BenchmarkParseForm(b *testing.B) {
 func BenchmarkVerify(b *testing.B) {
 	req := signed(labeledIssue(b))
 	secrets := secretsOf(testSecret)
-	p := newProvider("test")
+	p := New("test")
 	b.SetBytes(int64(len(req.Body)))
 	b.ReportAllocs()
 	for b.Loop() {
@@ -38,7 +38,7 @@ func BenchmarkVerify(b *testing.B) {
 }
 
 func bench(b *testing.B, req sdk.Request) {
-	p := newProvider("test")
+	p := New("test")
 	b.SetBytes(int64(len(req.Body)))
 	b.ReportAllocs()
 	for b.Loop() {

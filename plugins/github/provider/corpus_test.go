@@ -1,4 +1,4 @@
-package main
+package provider
 
 import (
 	"fmt"
@@ -13,7 +13,7 @@ import (
 
 // corpusDir holds real payloads, which are not ours to distribute. Tests that
 // want them are skipped where the folder is missing.
-const corpusDir = "../../../shared/corpus/github"
+const corpusDir = "../../../../shared/corpus/github"
 
 func corpus(t testing.TB) map[string]sdk.Request {
 	t.Helper()
@@ -39,7 +39,7 @@ func corpus(t testing.TB) map[string]sdk.Request {
 
 func TestCorpus(t *testing.T) {
 	t.Parallel()
-	p := newProvider("test")
+	p := New("test")
 	// Without action, without repository: all others have both.
 	noAction := []string{"push", "push.deleted-tag", "create.tag", "fork", "status.null-author"}
 	noRepo := []string{"installation.created", "organization.member_added", "projects_v2_item.edited"}
@@ -127,7 +127,7 @@ func TestCorpusValues(t *testing.T) {
 			t.Errorf("no payload %s", tt.name)
 			continue
 		}
-		events, err := newProvider("test").Parse(t.Context(), req)
+		events, err := New("test").Parse(t.Context(), req)
 		if err != nil || len(events) != 1 {
 			t.Errorf("%s: %v", tt.name, err)
 			continue

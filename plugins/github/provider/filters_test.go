@@ -1,4 +1,4 @@
-package main
+package provider
 
 import (
 	"slices"
@@ -165,7 +165,7 @@ func filterNamed(t *testing.T, name string) sdk.Filter {
 
 func TestDescriptor(t *testing.T) {
 	t.Parallel()
-	d := sdk.Describe(newProvider("1.2.3"))
+	d := sdk.Describe(New("1.2.3"))
 	if d.Type != "github" || d.Version != "1.2.3" || d.Challenges || !strings.Contains(d.Setup, "{url}") {
 		t.Errorf("%+v", d)
 	}
@@ -202,7 +202,7 @@ func TestDescriptor(t *testing.T) {
 func TestExampleMatchesLabeledIssue(t *testing.T) {
 	t.Parallel()
 	e := loadFixture(t, "issues.labeled").events(t)[0]
-	for name, values := range newProvider("test").Describe().Example {
+	for name, values := range New("test").Describe().Example {
 		if !passes(filterNamed(t, name), values, e) {
 			t.Errorf("%s = %q holds back an issue that got the label", name, values)
 		}
