@@ -1,0 +1,53 @@
+package api
+
+import "time"
+
+// Status is what `al stat` shows. Its JSON is a contract: fields are added,
+// never renamed.
+type Status struct {
+	Version   string           `json:"version"`
+	Project   string           `json:"project"`
+	Running   bool             `json:"running"` // false: read from the store, the gateway is down
+	PID       int              `json:"pid,omitempty"`
+	Address   string           `json:"address,omitempty"`
+	StartedAt *time.Time       `json:"startedAt,omitempty"`
+	Scale     int              `json:"scale"` // over all agents; 0 means no limit
+	Agents    []AgentStatus    `json:"agents"`
+	Providers []ProviderStatus `json:"providers"`
+}
+
+// AgentStatus is one agent and its queue.
+type AgentStatus struct {
+	Name          string     `json:"name"`
+	State         string     `json:"state"` // idle, running, full, disabled
+	Running       int        `json:"running"`
+	Scale         int        `json:"scale"`
+	Waiting       int        `json:"waiting"`
+	Capacity      int        `json:"capacity"`
+	Dropped       int64      `json:"dropped"`
+	OldestSeconds float64    `json:"oldestSeconds"` // how long the oldest job has waited
+	LastRun       *RunStatus `json:"lastRun,omitempty"`
+	NextTick      *time.Time `json:"nextTick,omitempty"`
+}
+
+// RunStatus is the end, or the present, of a run.
+type RunStatus struct {
+	ID        string     `json:"id"`
+	Job       int64      `json:"job"`
+	Trigger   string     `json:"trigger"`
+	State     string     `json:"state"`
+	ExitCode  int        `json:"exitCode"`
+	Reason    string     `json:"reason,omitempty"`
+	StartedAt time.Time  `json:"startedAt"`
+	EndedAt   *time.Time `json:"endedAt,omitempty"`
+}
+
+// ProviderStatus is one provider process.
+type ProviderStatus struct {
+	Type     string `json:"type"`
+	Version  string `json:"version,omitempty"`
+	State    string `json:"state"`
+	PID      int    `json:"pid,omitempty"`
+	Restarts int    `json:"restarts"`
+	Error    string `json:"error,omitempty"`
+}

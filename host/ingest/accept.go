@@ -1,0 +1,220 @@
+package ingest
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/action-llama/gateway/host/job"
+	"github.com/action-llama/gateway/host/match"
+	"github.com/action-llama/gateway/host/store"
+	"github.com/action-llama/gateway/sdk"
+)
+
+// accepting is a delivery whose sender is known.
+type accepting struct {
+	h       *Handler
+	route   *Route
+	req     sdk.Request
+	sources []string
+	start   time.Time
+	id      string // of its receipt
+}
+
+func (d *accepting) receipt(outcome job.Outcome, events []sdk.Event) job.Receipt {
+	r := job.Receipt{
+		ID:         d.id,
+		Provider:   d.route.Descriptor.Type,
+		Sources:    d.sources,
+		ReceivedAt: d.start,
+		Method:     d.req.Method,
+		Path:       d.req.Path,
+		Query:      d.req.Query,
+		Header:     withoutSignature(d.req.Header, d.route.Descriptor.SignatureHeaders),
+		Body:       d.req.Body,
+		Outcome:    outcome,
+		Events:     len(events),
+	}
+	if len(events) > 0 {
+		r.DeliveryID = events[0].DeliveryID
+	} else if name := d.route.Descriptor.DeliveryIDHeader; name != "" {
+		r.DeliveryID = d.req.Header.Get(name)
+	}
+	return r
+}
+
+// deadLetter keeps what was signed but not understood: the sender will not send
+// it again, and somebody has to see why.
+func (d *accepting) deadLetter(ctx context.Context, cause error) answer {
+	r := d.receipt(job.Unparseable, nil)
+	r.Reason = cause.Error()
+	if _, err := d.h.store.Accept(ctx, store.Acceptance{Receipt: &r, At: d.start}); err != nil {
+		return d.notStored(err)
+	}
+	d.h.quiet.log("delivery not understood: kept as a dead letter", r.Provider, "receipt", r.ID, "error", cause)
+	return refuse(http.StatusBadRequest, "unparseable", "signed, but not a payload of this vendor; receipt "+r.ID)
+}
+
+func (d *accepting) handshake(reply *sdk.Reply) answer {
+	if len(d.sources) > 0 { // an unsigned handshake proves nobody: nothing of it is stored
+		d.note(d.receipt(job.Handshake, nil))
+	}
+	return fromProvider(reply)
+}
+
+// accept matches the events, commits their jobs and only then answers.
+func (d *accepting) accept(ctx context.Context, matcher *match.Matcher, events []sdk.Event) answer {
+	jobs, owners, err := d.jobs(matcher, events)
+	if err != nil {
+		d.h.log.Error("delivery refused: its context can not be built", "receipt", d.id, "error", err)
+		return unavailable("internal", "the context can not be built")
+	}
+	sum := summary{OK: true, Receipt: d.id, Events: len(events), Matched: len(jobs)}
+	fates := make([]job.Outcome, len(events))
+	for i := range fates {
+		fates[i] = job.Unmatched
+	}
+
+	if len(jobs) == 0 {
+		outcome := job.Unmatched
+		if len(events) == 0 {
+			outcome = job.Empty
+		}
+		d.note(d.receipt(outcome, events))
+	} else {
+		r := d.receipt(job.Queued, events)
+		r.Matched = len(jobs)
+		accepted, err := d.h.store.Accept(ctx, store.Acceptance{Receipt: &r, Jobs: jobs, At: d.start})
+		if err != nil {
+			return d.notStored(err)
+		}
+		for i, verdict := range accepted.Verdicts {
+			if verdict == store.Enqueued {
+				sum.Queued++
+				fates[owners[i]] = job.Queued
+			} else if fates[owners[i]] == job.Unmatched {
+				fates[owners[i]] = job.Duplicate
+			}
+		}
+		sum.Dropped = len(accepted.Dropped)
+		sum.Duplicate = sum.Queued == 0
+		d.logDrops(accepted.Dropped)
+		if sum.Queued > 0 {
+			d.h.wake()
+		}
+	}
+	d.report(sum, fates)
+	return d.reply(sum, events, fates)
+}
+
+// jobs lists what the events start: per agent at most one job for each event,
+// however many triggers and sources agree on it. owners says which event each
+// job is of.
+func (d *accepting) jobs(matcher *match.Matcher, events []sdk.Event) (jobs []store.NewJob, owners []int, err error) {
+	seen := map[string]int{}
+	for i, e := range events {
+		key := e.DeliveryID
+		if key != "" {
+			// Events of one delivery may share its id; their order tells them apart.
+			if n := seen[key]; n > 0 {
+				key += "#" + strconv.Itoa(n)
+			}
+			seen[e.DeliveryID]++
+		}
+		var source string
+		var payload []byte
+		for _, hit := range matcher.Match(d.sources, e.Attributes) {
+			if payload == nil || hit.Source != source {
+				source = hit.Source
+				if payload, err = contextJSON(e, d.route.Descriptor.Type, source, d.id); err != nil {
+					return nil, nil, err
+				}
+			}
+			jobs = append(jobs, store.NewJob{
+				Agent:      hit.Agent,
+				Trigger:    job.Webhook,
+				Source:     source,
+				Provider:   d.route.Descriptor.Type,
+				Event:      e.Name,
+				DeliveryID: e.DeliveryID,
+				Context:    payload,
+				Sensitive:  sensitive(e.Sensitive),
+				Key:        key,
+			})
+			owners = append(owners, i)
+		}
+	}
+	return jobs, owners, nil
+}
+
+// sensitive turns paths within extra into paths within the context.
+func sensitive(paths []string) []string {
+	if len(paths) == 0 {
+		return nil
+	}
+	out := make([]string, len(paths))
+	for i, p := range paths {
+		out[i] = "extra." + p
+	}
+	return out
+}
+
+// note records a delivery that started nothing without making anybody wait.
+func (d *accepting) note(r job.Receipt) {
+	if !d.h.store.Note(r) {
+		d.h.quiet.log("receipts of deliveries that started nothing are not kept: the disk is too slow", r.Provider)
+	}
+}
+
+func (d *accepting) notStored(err error) answer {
+	d.h.quiet.log("delivery refused: it could not be recorded", d.route.Descriptor.Type, "error", err)
+	return unavailable("store", "the delivery could not be recorded")
+}
+
+func (d *accepting) logDrops(drops []store.Drop) {
+	for _, drop := range drops {
+		d.h.log.Warn("job dropped: the queue is full", "agent", drop.Agent, "job", drop.ID, "receipt", d.id)
+	}
+}
+
+func (d *accepting) report(sum summary, fates []job.Outcome) {
+	provider := d.route.Descriptor.Type
+	for _, fate := range fates {
+		d.h.metrics.events.WithLabelValues(provider, string(fate)).Inc()
+	}
+	if d.h.log.IsDebug() {
+		d.h.log.Debug("delivery", "provider", provider, "receipt", sum.Receipt, "sources", d.sources,
+			"events", sum.Events, "matched", sum.Matched, "queued", sum.Queued, "dropped", sum.Dropped)
+	}
+}
+
+// reply is what the provider asks for, in the first event that asks, else the
+// summary.
+func (d *accepting) reply(sum summary, events []sdk.Event, fates []job.Outcome) answer {
+	for i, e := range events {
+		wanted := e.Taken
+		if fates[i] == job.Unmatched {
+			wanted = e.Ignored
+		}
+		if wanted != nil {
+			return fromProvider(wanted)
+		}
+	}
+	return sum.answer()
+}
+
+func withoutSignature(h http.Header, names []string) http.Header {
+	kept := make(http.Header, len(h))
+	for name, values := range h {
+		kept[name] = values
+	}
+	for _, name := range names {
+		kept.Del(name)
+	}
+	// Not the vendor's signature, but just as much a key.
+	kept.Del("Authorization")
+	kept.Del("Cookie")
+	kept.Del("Proxy-Authorization")
+	return kept
+}

@@ -1,0 +1,227 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/action-llama/gateway/host/job"
+	"github.com/action-llama/gateway/host/store"
+	"github.com/action-llama/gateway/sdk"
+)
+
+// Store is what ingest needs of the store.
+type Store interface {
+	Accept(ctx context.Context, a store.Acceptance) (store.Accepted, error)
+	Note(r job.Receipt) bool
+}
+
+// Options of a Handler. All are needed.
+type Options struct {
+	Store            Store
+	Wake             func() // called after jobs were queued; must not block
+	Log              hclog.Logger
+	Registerer       prometheus.Registerer
+	MaxBodyBytes     int64
+	MaxInflightBytes int64
+	Now              func() time.Time
+}
+
+// Handler answers deliveries. It serves the patterns of Register.
+type Handler struct {
+	store   Store
+	wake    func()
+	log     hclog.Logger
+	quiet   *quietLog
+	metrics *metrics
+	budget  *budget
+	maxBody int64
+	now     func() time.Time
+	routes  atomic.Pointer[Routes]
+}
+
+// New returns a handler without routes: every type is unknown until Update.
+func New(o Options) *Handler {
+	b := &budget{max: o.MaxInflightBytes}
+	h := &Handler{
+		store:   o.Store,
+		wake:    o.Wake,
+		log:     o.Log,
+		quiet:   newQuietLog(o.Log),
+		metrics: newMetrics(o.Registerer, b),
+		budget:  b,
+		maxBody: o.MaxBodyBytes,
+		now:     o.Now,
+	}
+	h.routes.Store(&Routes{})
+	return h
+}
+
+// Update makes new routes hold for every delivery that arrives from now on.
+func (h *Handler) Update(r *Routes) {
+	for typ := range r.Types {
+		h.metrics.initialise(typ)
+	}
+	h.routes.Store(r)
+}
+
+// Register adds the handler's patterns to a mux.
+func (h *Handler) Register(mux *http.ServeMux) {
+	mux.Handle("/webhooks/{type}", h)
+	mux.Handle("/webhooks/{type}/{source}", h)
+}
+
+// ServeHTTP answers one delivery.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	start := h.now()
+	routes := h.routes.Load()
+	typ := r.PathValue("type")
+	route, known := routes.Types[typ]
+	if !known {
+		typ = unknownProvider
+	}
+
+	a := h.answer(r, routes, route, start)
+	code := a.write(w)
+	h.metrics.answered(typ, code, h.now().Sub(start))
+}
+
+// The vendor's deadline is for its whole wait. What is left of it after the
+// body was read is shared: the provider may use most, the commit gets the
+// rest, and a tenth stays for the way back.
+const (
+	wholeShare    = 0.9
+	providerShare = 0.7
+	// leastTime is given even when the body took most of the deadline: a sender
+	// that slow will wait, and 503 would have it send all of it again.
+	leastTime = time.Second
+)
+
+func (h *Handler) answer(r *http.Request, routes *Routes, route *Route, start time.Time) answer {
+	if route == nil {
+		return refuse(http.StatusNotFound, "unknown_type", "no source in config.toml has this type")
+	}
+	cand, found := route.candidates(r.PathValue("source"))
+	if !found {
+		return refuse(http.StatusNotFound, "unknown_source", "no source of this type has this name")
+	}
+	if r.Method != http.MethodPost && (r.Method != http.MethodGet || !route.Descriptor.Challenges) {
+		return refuseMethod(route.Descriptor.Challenges)
+	}
+
+	b, err := readBody(r, h.budget, h.maxBody)
+	defer b.release()
+	if err != nil {
+		return h.refuseBody(route, err)
+	}
+	if route.Unavailable != nil {
+		return unavailable("provider_down", "the provider of this type is not running")
+	}
+
+	req := sdk.Request{
+		Method:     r.Method,
+		Path:       r.URL.Path,
+		Query:      asciiQuery(r.URL.RawQuery),
+		Header:     r.Header,
+		Body:       b.bytes,
+		ReceivedAt: start,
+	}
+	left := max(route.Descriptor.ReplyDeadline-h.now().Sub(start), leastTime)
+	ctx, cancel := context.WithTimeout(r.Context(), share(left, wholeShare))
+	defer cancel()
+
+	delivery, err := h.ask(ctx, route, req, cand, share(left, providerShare))
+	d := &accepting{h: h, route: route, req: req, sources: cand.proved(delivery), start: start, id: job.NewID(start)}
+	switch {
+	case errors.Is(err, sdk.ErrUnparseable) && len(d.sources) > 0:
+		return d.deadLetter(ctx, err)
+	case errors.Is(err, sdk.ErrUnparseable), err == nil && delivery.Reply == nil && len(d.sources) == 0:
+		// Nobody was proved to have sent it, whatever the provider read in it.
+		return h.refuseProvider(route, cand, fmt.Errorf("the provider names no sender: %w", sdk.ErrBadSignature))
+	case err != nil:
+		return h.refuseProvider(route, cand, err)
+	case delivery.Reply != nil:
+		return d.handshake(delivery.Reply)
+	}
+	return d.accept(ctx, routes.Matcher, delivery.Events)
+}
+
+func (h *Handler) ask(ctx context.Context, route *Route, req sdk.Request, cand candidates, limit time.Duration) (sdk.Delivery, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	return sdk.Deliver(ctx, route.Provider, req, cand.secrets, sdk.DeliverOptions{AllowUnsigned: len(cand.unsigned) > 0})
+}
+
+func (h *Handler) refuseBody(route *Route, err error) answer {
+	switch {
+	case errors.Is(err, errTooLarge):
+		return refuse(http.StatusRequestEntityTooLarge, "too_large",
+			fmt.Sprintf("the body is larger than [gateway] maxBodyBytes = %d", h.maxBody)).closing()
+	case errors.Is(err, errNoRoom):
+		h.quiet.log("deliveries refused: too many bytes in flight", route.Descriptor.Type, "limit", h.budget.max)
+		return unavailable("busy", "too many large deliveries at once").closing()
+	default: // the sender went away, was too slow or broke the protocol
+		return refuse(http.StatusBadRequest, "incomplete", "the body did not arrive whole").closing()
+	}
+}
+
+func (h *Handler) refuseProvider(route *Route, cand candidates, err error) answer {
+	typ := route.Descriptor.Type
+	switch {
+	case errors.Is(err, sdk.ErrBadSignature):
+		if cand.unusable != nil && len(cand.secrets) == 0 {
+			// The sender may well be right: nobody can tell, and it is not lost.
+			h.quiet.log("deliveries refused: the credential can not be read", typ, "error", cand.unusable)
+			return unavailable("credential", "the credential of this source can not be read")
+		}
+		reason := "bad_signature"
+		if errors.Is(err, sdk.ErrStale) {
+			reason = "stale"
+		}
+		h.quiet.log("delivery refused: no valid signature", typ, "reason", reason, "error", err)
+		return refuse(http.StatusUnauthorized, reason, "no valid signature")
+	case errors.Is(err, sdk.ErrCredential):
+		h.quiet.log("deliveries refused: the credential can not be used", typ, "error", err)
+		return unavailable("credential", "the credential of this source can not be used")
+	case errors.Is(err, context.DeadlineExceeded):
+		h.quiet.log("delivery refused: the provider was too slow", typ, "error", err)
+		return unavailable("provider_slow", "the provider did not answer in time")
+	default:
+		h.quiet.log("delivery refused: the provider failed", typ, "error", err)
+		return unavailable("provider_down", "the provider failed")
+	}
+}
+
+func share(d time.Duration, part float64) time.Duration {
+	return time.Duration(float64(d) * part)
+}
+
+// asciiQuery escapes the bytes that a query should not have but that HTTP lets
+// through: the protocol carries it as text.
+func asciiQuery(raw string) string {
+	for i := range len(raw) {
+		if raw[i] >= 0x80 {
+			return escapeBeyondASCII(raw)
+		}
+	}
+	return raw
+}
+
+func escapeBeyondASCII(raw string) string {
+	out := make([]byte, 0, len(raw)+8)
+	for i := range len(raw) {
+		if raw[i] < 0x80 {
+			out = append(out, raw[i])
+		} else {
+			out = append(out, url.QueryEscape(raw[i:i+1])...)
+		}
+	}
+	return string(out)
+}

@@ -1,0 +1,84 @@
+package ingest
+
+import (
+	"slices"
+
+	"github.com/action-llama/gateway/host/match"
+	"github.com/action-llama/gateway/sdk"
+)
+
+// Routes is everything a delivery is judged by: one immutable picture of the
+// configuration, swapped whole when that changes.
+type Routes struct {
+	Types   map[string]*Route // by provider type
+	Matcher *match.Matcher
+}
+
+// Route leads to the provider of one type.
+type Route struct {
+	Provider   sdk.Provider
+	Descriptor sdk.Descriptor
+	Sources    []Source
+	// Unavailable, when set, is why nothing can be delivered: the provider has
+	// never come up, so that nobody knows what it needs.
+	Unavailable error
+}
+
+// Source is one [webhooks.<name>] with the secrets that prove it.
+type Source struct {
+	Name    string
+	Secrets []sdk.Secret
+	// Unsigned: the source has no credential and takes what nobody signed.
+	Unsigned bool
+	// Unusable, when set, is why its credential could not be read. Others of
+	// the type still work.
+	Unusable error
+}
+
+// candidates are the sources that a request to a path may belong to, in the
+// form that a provider needs.
+type candidates struct {
+	secrets  []sdk.Secret
+	unsigned []string
+	unusable error
+}
+
+// candidates returns false when there is no source of that name; an empty name
+// means all of them.
+func (r *Route) candidates(name string) (candidates, bool) {
+	var c candidates
+	found := false
+	for _, s := range r.Sources {
+		if name != "" && s.Name != name {
+			continue
+		}
+		found = true
+		c.secrets = append(c.secrets, s.Secrets...)
+		if s.Unsigned {
+			c.unsigned = append(c.unsigned, s.Name)
+		}
+		if s.Unusable != nil {
+			c.unusable = s.Unusable
+		}
+	}
+	return c, found
+}
+
+// proved returns the sources that a delivery belongs to: exactly those whose
+// secrets signed it, or those that take what nobody signed.
+func (c candidates) proved(d sdk.Delivery) []string {
+	if d.Unsigned {
+		return c.unsigned
+	}
+	var names []string
+	for _, i := range d.Which {
+		if i < 0 || i >= len(c.secrets) {
+			continue
+		}
+		name := c.secrets[i].Source
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
