@@ -1,0 +1,376 @@
+// Package app puts the gateway together: it is the one package that knows all
+// the others, and holds nothing but their wiring and the order in which they
+// start and stop. What each part does is in its own package.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/action-llama/gateway/host/api"
+	"github.com/action-llama/gateway/host/config"
+	"github.com/action-llama/gateway/host/cron"
+	"github.com/action-llama/gateway/host/ingest"
+	"github.com/action-llama/gateway/host/pluginhost"
+	"github.com/action-llama/gateway/host/queue"
+	"github.com/action-llama/gateway/host/runner"
+	"github.com/action-llama/gateway/host/store"
+	"github.com/action-llama/gateway/host/store/sqlite"
+)
+
+// Options of New.
+type Options struct {
+	Project     *config.Project
+	Credentials config.Credentials
+	Log         hclog.Logger
+	// Providers replaces the provider processes, in tests and benchmarks.
+	Providers Providers
+}
+
+// App is a gateway for one project, from New to the end of Run.
+type App struct {
+	project     *config.Project
+	credentials config.Credentials
+	log         hclog.Logger
+	started     time.Time
+	url         string
+
+	listener   net.Listener
+	server     *http.Server
+	store      *sqlite.Store
+	providers  Providers
+	rewire     chan struct{} // a provider came up: what it says may be new
+	ingest     *ingest.Handler
+	dispatcher *queue.Dispatcher
+	cron       *cron.Scheduler
+	runner     *runner.Runner
+
+	// cleanups undo New, the last first.
+	cleanups []func() error
+}
+
+// URL is where the gateway listens.
+func (a *App) URL() string { return a.url }
+
+// New makes a gateway that is ready to Run: the project is locked, the port
+// open, the store recovered, and its providers answer or have failed once. What
+// went wrong is undone.
+func New(ctx context.Context, o Options) (app *App, err error) {
+	a := &App{
+		project: o.Project, credentials: o.Credentials, log: o.Log,
+		started: time.Now(), rewire: make(chan struct{}, 1),
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.cleanup())
+		}
+	}()
+
+	release, err := lockProject(o.Project.Dir)
+	if err != nil {
+		return nil, err
+	}
+	a.later(release)
+	if err := a.listen(ctx); err != nil {
+		return nil, err
+	}
+
+	registry := prometheus.NewRegistry()
+	m := newMetrics(registry)
+	providersUp, err := a.startProviders(ctx, o.Providers, m)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.openStore(ctx, m); err != nil {
+		return nil, err
+	}
+	if err := a.prepareWork(registry); err != nil {
+		return nil, err
+	}
+	key, err := ensureAPIKey(o.Credentials.Dir)
+	if err != nil {
+		return nil, err
+	}
+	a.serve(registry, key)
+
+	<-providersUp
+	if err := a.firstWiring(ctx); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+func (a *App) later(undo func() error) { a.cleanups = append(a.cleanups, undo) }
+
+func (a *App) cleanup() error {
+	var errs []error
+	for i := len(a.cleanups) - 1; i >= 0; i-- {
+		errs = append(errs, a.cleanups[i]())
+	}
+	a.cleanups = nil
+	return errors.Join(errs...)
+}
+
+// startProviders begins to start the providers; they take most of the time that
+// the gateway needs to be ready, and the rest can be done meanwhile.
+func (a *App) startProviders(ctx context.Context, instead Providers, m *metrics) (<-chan struct{}, error) {
+	a.providers = instead
+	if instead == nil {
+		dirs, err := ProviderDirs(a.project)
+		if err != nil {
+			return nil, err
+		}
+		a.providers = processes{pluginhost.New(pluginhost.Options{
+			Dirs:         dirs,
+			RuntimeDir:   StateDir(a.project.Dir),
+			Log:          a.log,
+			MaxBody:      a.project.Gateway.MaxBodyBytes,
+			StartTimeout: a.project.Plugins.StartTimeout,
+			CallTimeout:  a.project.Plugins.CallTimeout,
+			Env:          a.project.Plugins.Env,
+			Metrics:      m.ofProviders(a.providerUp),
+		})}
+	}
+	up := make(chan struct{})
+	go func() {
+		defer close(up)
+		// Each failure is told by the wiring, with the source that needs it.
+		_ = a.providers.Start(ctx, typesOf(a.project))
+	}()
+	a.later(func() error {
+		<-up
+		ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
+		defer cancel()
+		return a.providers.Stop(ctx)
+	})
+	return up, nil
+}
+
+// providerUp asks for a new wiring; one that is asked for already will do.
+func (a *App) providerUp() {
+	select {
+	case a.rewire <- struct{}{}:
+	default:
+	}
+}
+
+func (a *App) openStore(ctx context.Context, m *metrics) error {
+	s, err := sqlite.Open(ctx, DatabaseFile(a.project.Dir), sqlite.Options{Log: a.log.Named("store"), OnCommit: m.committed})
+	if err != nil {
+		return err
+	}
+	a.store = s
+	a.later(s.Close)
+	return s.SetLimits(ctx, limitsOf(a.project))
+}
+
+func (a *App) prepareWork(registry *prometheus.Registry) error {
+	killed, err := runner.KillLeftovers(RunsDir(a.project.Dir))
+	if err != nil { // their jobs run again; what can not be ended must not keep the rest from working
+		a.log.Warn("some runs of a killed gateway could not be ended", "error", err)
+	}
+	if killed > 0 {
+		a.log.Warn("runs of a killed gateway ended", "count", killed)
+	}
+	if a.runner, err = runner.New(runner.Options{Dir: RunsDir(a.project.Dir), Log: a.log.Named("runner")}); err != nil {
+		return err
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return fmt.Errorf("find this host's name: %w", err)
+	}
+	a.dispatcher, err = queue.New(queue.Options{
+		Store: a.store, Execute: a.execute, Host: host, Log: a.log.Named("queue"),
+		Registerer: registry, MaxAttempts: a.project.MaxAttempts,
+		Exclusive: true, // the project is locked, and the store is a file in it
+	})
+	if err != nil {
+		return err
+	}
+	a.dispatcher.SetAgents(agentNames(a.project))
+	registry.MustRegister(queue.NewCollector(a.store.Queues, time.Now, a.log.Named("queue")))
+
+	a.cron, err = cron.New(cron.Options{
+		Accept: a.store.Accept, Wake: a.dispatcher.Wake, Log: a.log.Named("cron"), Registerer: registry,
+	})
+	if err != nil {
+		return err
+	}
+	entries, err := schedules(a.project)
+	if err != nil {
+		return err
+	}
+	a.cron.SetSchedules(entries)
+
+	a.ingest = ingest.New(ingest.Options{
+		Store: a.store, Wake: a.dispatcher.Wake, Log: a.log.Named("ingest"), Registerer: registry,
+		MaxBodyBytes: a.project.Gateway.MaxBodyBytes, MaxInflightBytes: a.project.Gateway.MaxInflightBytes,
+		Now: time.Now,
+	})
+	return nil
+}
+
+// firstWiring refuses to run what can never work, and tolerates what may mend
+// itself: a provider that crashes is tried again.
+func (a *App) firstWiring(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("stopped while starting: %w", context.Cause(ctx))
+	}
+	select {
+	case <-a.rewire: // of the start itself
+	default:
+	}
+	w := wire(a.project, a.credentials, a.providers.Get)
+	problems := w.problems
+	for _, source := range a.project.Sources {
+		err := w.down[source.Type]
+		switch {
+		case errors.Is(err, pluginhost.ErrNotFound), errors.Is(err, pluginhost.ErrUnusable):
+			problems = append(problems, config.Errorf(source.TypePos, "webhooks.%s: %v", source.Name, err))
+		case err != nil:
+			a.log.Error("provider does not run: its deliveries are refused until it does", "provider", source.Type, "source", source.Name, "error", err)
+		}
+	}
+	if err := problems.Err(); err != nil {
+		return err
+	}
+	a.warn(problems)
+	a.ingest.Update(w.routes)
+	return nil
+}
+
+// warn logs what is not as it should be but does not keep the gateway from
+// running.
+func (a *App) warn(problems config.Problems) {
+	for _, p := range problems.Of(config.Warning) {
+		a.log.Warn("configuration", "at", p.Pos.String(), "problem", p.Message, "fix", p.Fix)
+	}
+}
+
+// Run takes deliveries and runs agents until ctx ends, then stops in order: no
+// new deliveries, no new runs, time for those under way, and last the store.
+func (a *App) Run(ctx context.Context) (err error) {
+	defer func() { err = errors.Join(err, a.cleanup()) }()
+
+	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWork()
+	failed := make(chan error, 4)
+	var parts sync.WaitGroup
+	part := func(what string, run func() error) {
+		parts.Go(func() {
+			if err := run(); err != nil && !errors.Is(err, context.Canceled) {
+				failed <- fmt.Errorf("%s: %w", what, err)
+			}
+		})
+	}
+	part("dispatcher", func() error { return a.dispatcher.Run(work) })
+	part("cron", func() error { return a.cron.Run(work) })
+	part("wiring", func() error { a.keepWired(work); return nil })
+	part("history", func() error { a.keepShort(work); return nil })
+	part("http", a.serveHTTP)
+
+	if err := announce(a.project.Dir, Instance{PID: os.Getpid(), URL: a.url, StartedAt: a.started}); err != nil {
+		failed <- err
+	}
+	a.log.Info("gateway ready", "url", a.url, "agents", len(a.project.Agents), "sources", len(a.project.Sources),
+		"took", time.Since(a.started).Round(time.Millisecond))
+
+	select {
+	case <-ctx.Done():
+		a.log.Info("stopping", "grace", a.project.Gateway.ShutdownGrace)
+	case err = <-failed:
+		a.log.Error("stopping: a part of the gateway failed", "error", err)
+	}
+	err = errors.Join(err, a.stop(stopWork))
+	parts.Wait()
+	close(failed)
+	for e := range failed {
+		err = errors.Join(err, e)
+	}
+	return errors.Join(err, unannounce(a.project.Dir))
+}
+
+// deliveryGrace is for deliveries that are being answered; none takes longer
+// than the longest deadline of a vendor.
+const deliveryGrace = 10 * time.Second
+
+func (a *App) stop(stopWork func()) error {
+	ctx, cancel := context.WithTimeout(context.Background(), deliveryGrace)
+	defer cancel()
+	err := a.server.Shutdown(ctx)
+	if err != nil {
+		err = fmt.Errorf("deliveries still being answered were cut off: %w", errors.Join(err, a.server.Close()))
+	}
+	a.dispatcher.Stop(a.project.Gateway.ShutdownGrace)
+	stopWork()
+	return err
+}
+
+// keepWired makes what a provider says of itself hold when it comes up late, or
+// comes back as another version.
+func (a *App) keepWired(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-a.rewire:
+		}
+		w := wire(a.project, a.credentials, a.providers.Get)
+		if err := w.problems.Err(); err != nil {
+			a.log.Error("a provider came up with which the configuration does not fit", "error", err)
+		}
+		a.ingest.Update(w.routes)
+	}
+}
+
+const (
+	pruneEvery = time.Minute
+	pruneStep  = 500 // records of a kind in one transaction: a few milliseconds
+)
+
+// keepShort deletes history that is too old or too large, in steps so small
+// that no delivery waits for them.
+func (a *App) keepShort(ctx context.Context) {
+	tick := time.NewTicker(pruneEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		before := time.Now().AddDate(0, 0, -a.project.HistoryRetentionDays)
+		if _, err := runner.Prune(RunsDir(a.project.Dir), before); err != nil {
+			a.log.Warn("old output of runs could not be deleted", "error", err)
+		}
+		for more := true; more && ctx.Err() == nil; {
+			var err error
+			more, err = a.store.Prune(ctx, store.Prune{
+				Before:   before,
+				MaxBytes: a.project.HistoryMaxBytes,
+				Step:     pruneStep,
+			})
+			if err != nil {
+				a.log.Warn("old history could not be deleted", "error", err)
+				break
+			}
+		}
+	}
+}
+
+// serve prepares the HTTP server.
+func (a *App) serve(registry *prometheus.Registry, key string) {
+	mux := http.NewServeMux()
+	a.ingest.Register(mux)
+	api.Register(mux, api.Options{Gateway: a, Key: key, Gatherer: registry, Log: a.log.Named("api")})
+	a.server = newServer(mux, a.project.Gateway, a.log.Named("http"))
+}

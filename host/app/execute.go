@@ -1,0 +1,83 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/action-llama/gateway/host/config"
+	"github.com/action-llama/gateway/host/job"
+	"github.com/action-llama/gateway/host/queue"
+	"github.com/action-llama/gateway/host/runner"
+	"github.com/action-llama/gateway/host/store"
+)
+
+// defaultHarness needs no account and no program: it prints what it was told.
+const defaultHarness = "print"
+
+// execute runs a claimed job as its agent is configured now.
+func (a *App) execute(ctx context.Context, c store.Claimed) queue.Result {
+	spec, err := a.spec(c)
+	if err != nil {
+		return queue.Result{State: job.Failed, ExitCode: 126, Reason: err.Error()}
+	}
+	// The queue's reasons to end a run, in the runner's words.
+	run, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer cancel(nil)
+	defer context.AfterFunc(ctx, func() {
+		if errors.Is(context.Cause(ctx), queue.ErrKilled) {
+			cancel(runner.ErrKilled)
+		} else {
+			cancel(runner.ErrShutdown)
+		}
+	})()
+	result := a.runner.Run(run, spec)
+	return queue.Result{State: result.State, ExitCode: result.ExitCode, Reason: result.Reason}
+}
+
+func (a *App) spec(c store.Claimed) (runner.Spec, error) {
+	agent, ok := a.project.Agent(c.Job.Agent)
+	if !ok {
+		return runner.Spec{}, fmt.Errorf("there is no agent %q in this project any more", c.Job.Agent)
+	}
+	command, err := commandOf(agent.Runner)
+	if err != nil {
+		return runner.Spec{}, err
+	}
+	env, secrets, err := environment(a.credentials, agent.Credentials)
+	if err != nil {
+		return runner.Spec{}, err
+	}
+	return runner.Spec{
+		RunID:     c.Run.ID,
+		Agent:     agent.Name,
+		Trigger:   c.Job.Trigger,
+		Attempt:   c.Run.Attempt,
+		WorkDir:   a.project.Dir,
+		Command:   command,
+		Env:       env,
+		Secrets:   secrets,
+		Sensitive: c.Job.Sensitive,
+		Skill:     agent.Skill,
+		Params:    agent.Params,
+		Context:   c.Job.Context,
+		Schedule:  agent.Schedule,
+		Timeout:   agent.Timeout,
+	}, nil
+}
+
+// commandOf returns what a run of an agent executes.
+func commandOf(r config.Runner) ([]string, error) {
+	if len(r.Command) > 0 {
+		return r.Command, nil
+	}
+	name := r.Harness
+	if name == "" {
+		name = defaultHarness
+	}
+	command, ok := runner.Preset(name)
+	if !ok {
+		return nil, fmt.Errorf("there is no harness %q; use one of %v, or [runner] command", name, runner.Presets())
+	}
+	return command, nil
+}

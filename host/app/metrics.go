@@ -1,0 +1,86 @@
+package app
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/action-llama/gateway/host/pluginhost"
+	"github.com/action-llama/gateway/host/version"
+)
+
+// metrics are those of the parts that keep none themselves: provider processes
+// and the store tell what happens, and know no Prometheus.
+type metrics struct {
+	up       *prometheus.GaugeVec
+	restarts *prometheus.CounterVec
+	rpc      *prometheus.HistogramVec
+	commit   prometheus.Histogram
+	batch    prometheus.Histogram
+}
+
+func newMetrics(r prometheus.Registerer) *metrics {
+	m := &metrics{
+		up: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "al_provider_up",
+			Help: "1 while the provider's process answers.",
+		}, []string{"provider", "version"}),
+		restarts: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "al_provider_restarts_total",
+			Help: "Launches of a provider's process after the first.",
+		}, []string{"provider"}),
+		rpc: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "al_provider_rpc_seconds",
+			Help:    "Time of calls to a provider, without waiting for a restart.",
+			Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5},
+		}, []string{"provider", "method"}),
+		commit: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "al_store_commit_seconds",
+			Help:    "Time of one transaction of the store, to the disk and back.",
+			Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1},
+		}),
+		batch: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "al_store_batch_size",
+			Help:    "Operations that shared one transaction.",
+			Buckets: []float64{1, 2, 4, 8, 16, 32, 64, 128, 256},
+		}),
+	}
+	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "al_build_info",
+		Help: "Always 1; the version is the label.",
+	}, []string{"version"})
+	build.WithLabelValues(version.Version).Set(1)
+	r.MustRegister(m.up, m.restarts, m.rpc, m.commit, m.batch, build,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+func (m *metrics) committed(took time.Duration, ops int) {
+	m.commit.Observe(took.Seconds())
+	m.batch.Observe(float64(ops))
+}
+
+// ofProviders is what the plugin host is given. changed is called when a
+// provider begins to answer.
+func (m *metrics) ofProviders(changed func()) pluginhost.Metrics {
+	return pluginhost.Metrics{
+		RPC: func(provider, method string, took time.Duration) {
+			m.rpc.WithLabelValues(provider, method).Observe(took.Seconds())
+		},
+		Up: func(provider, version string, up bool) {
+			// One series for each provider: an upgrade replaces its version.
+			m.up.DeletePartialMatch(prometheus.Labels{"provider": provider})
+			value := 0.0
+			if up {
+				value = 1
+			}
+			m.up.WithLabelValues(provider, version).Set(value)
+			m.restarts.WithLabelValues(provider)
+			if up {
+				changed()
+			}
+		},
+		Restart: func(provider string) { m.restarts.WithLabelValues(provider).Inc() },
+	}
+}

@@ -1,0 +1,39 @@
+package app
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/action-llama/gateway/host/config"
+	"github.com/action-llama/gateway/host/cron"
+)
+
+// CheckSchedule says what is wrong with a cron expression in a time zone.
+func CheckSchedule(expr, timezone string) error {
+	_, err := parseSchedule(expr, timezone)
+	return err
+}
+
+func parseSchedule(expr, timezone string) (cron.Schedule, error) {
+	loc, err := time.LoadLocation(timezone)
+	if err != nil {
+		return cron.Schedule{}, fmt.Errorf("time zone %q: %w", timezone, err)
+	}
+	return cron.Parse(expr, loc)
+}
+
+// schedules lists the schedules of the agents that are not disabled.
+func schedules(p *config.Project) ([]cron.Entry, error) {
+	var entries []cron.Entry
+	for _, a := range p.Agents {
+		if a.Schedule == "" || a.Scale == 0 {
+			continue
+		}
+		s, err := parseSchedule(a.Schedule, a.Timezone)
+		if err != nil {
+			return nil, config.Errorf(a.SchedulePos, "schedule: %v", err)
+		}
+		entries = append(entries, cron.Entry{Agent: a.Name, Schedule: s, Source: a.Schedule})
+	}
+	return entries, nil
+}

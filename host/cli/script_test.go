@@ -1,0 +1,82 @@
+package cli_test
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/action-llama/gateway/host/cli"
+	"github.com/action-llama/gateway/sdk"
+)
+
+// The scripts run al, and a provider, as processes of this test binary.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"al":               func() { os.Exit(cli.Main(os.Args[1:], cli.System())) },
+		"al-provider-bell": func() { sdk.Serve(bell{}) },
+	})
+}
+
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		UpdateScripts:       os.Getenv("UPDATE") != "",
+		Setup: func(env *testscript.Env) error {
+			home := filepath.Join(env.WorkDir, "home")
+			plugins := filepath.Join(home, ".action-llama", "plugins")
+			if err := os.MkdirAll(plugins, 0o700); err != nil {
+				return err
+			}
+			binary, err := exec.LookPath("al-provider-bell")
+			if err != nil {
+				return err
+			}
+			env.Setenv("HOME", home)
+			env.Setenv("TMPDIR", os.TempDir()) // sockets want a short path
+			env.Setenv("NO_COLOR", "1")
+			return os.Symlink(binary, filepath.Join(plugins, "al-provider-bell"))
+		},
+	})
+}
+
+// bell is a provider of which the host knows nothing.
+type bell struct{}
+
+func (bell) Describe() sdk.Descriptor {
+	return sdk.Descriptor{
+		Type: "bell", Name: "Door bell", Version: "1.2.3",
+		Credential:       sdk.Credential{Type: "bell_secret", Fields: []sdk.Field{{Name: "secret", Label: "Secret", Secret: true, Generated: true}}},
+		SignatureHeaders: []string{"X-Bell-Signature"},
+		DeliveryIDHeader: "X-Bell-Delivery",
+		Filters: []sdk.Filter{
+			{Name: "doors", Attribute: "door", Help: "Which doors.", Values: []string{"front", "back"}},
+			{Name: "visitor", Kind: sdk.String, Attribute: "visitor", Help: "Who rings."},
+		},
+		Setup:   "Screw it to the wall, and have it call\n{url}",
+		Example: map[string][]string{"doors": {"front"}},
+	}
+}
+
+func (bell) Verify(_ context.Context, req sdk.Request, secrets []sdk.Secret) (sdk.Which, error) {
+	signature, err := sdk.HexSignature(req.Header, "X-Bell-Signature", "")
+	if err != nil {
+		return nil, err
+	}
+	return sdk.VerifyHMACSHA256(secrets, "secret", signature, req.Body)
+}
+
+func (bell) Parse(_ context.Context, req sdk.Request) ([]sdk.Event, error) {
+	var ring struct{ Door, Visitor string }
+	if err := json.Unmarshal(req.Body, &ring); err != nil {
+		return nil, sdk.Unparseable("body is not JSON")
+	}
+	return []sdk.Event{{Name: "ring", DeliveryID: req.Header.Get("X-Bell-Delivery"), Attributes: map[string][]string{"door": {ring.Door}}}}, nil
+}

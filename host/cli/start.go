@@ -1,0 +1,129 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"github.com/action-llama/gateway/host/app"
+	"github.com/action-llama/gateway/host/config"
+)
+
+type startOptions struct {
+	streams  Streams
+	project  string
+	host     string
+	port     int
+	portSet  bool
+	expose   bool
+	logLevel string
+	logJSON  bool
+}
+
+func newStart(s Streams, run func(context.Context, startOptions) error) *cobra.Command {
+	o := startOptions{streams: s}
+	cmd := &cobra.Command{
+		Use:   "start",
+		Short: "Run the gateway of a project",
+		Long: `Run the gateway of a project until it is told to stop (Ctrl-C, or SIGTERM).
+
+It takes deliveries at POST /webhooks/<type>, and answers at /health, /ready and
+/metrics. It listens on this machine only unless told otherwise.`,
+		Example: `  al start                       the project in this folder
+  al start -p my-agents --port 9000
+  al start --expose              reachable from other machines`,
+		Args: words(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			o.portSet = cmd.Flags().Changed("port")
+			return run(cmd.Context(), o)
+		},
+	}
+	projectFlag(cmd, &o.project)
+	cmd.Flags().StringVar(&o.host, "host", "", "address to listen on, instead of [gateway] host")
+	cmd.Flags().IntVar(&o.port, "port", 0, "port to listen on, instead of [gateway] port; 0 takes any free one")
+	cmd.Flags().BoolVar(&o.expose, "expose", false, "listen on every address of this machine")
+	cmd.Flags().StringVar(&o.logLevel, "log-level", "info", "trace, debug, info, warn or error")
+	cmd.Flags().BoolVar(&o.logJSON, "log-json", false, "log in JSON")
+	cmd.MarkFlagsMutuallyExclusive("host", "expose")
+	return cmd
+}
+
+func (o startOptions) overrides() map[string]string {
+	out := map[string]string{}
+	if o.host != "" {
+		out["gateway.host"] = o.host
+	}
+	if o.expose {
+		out["gateway.host"] = "0.0.0.0"
+	}
+	if o.portSet {
+		out["gateway.port"] = strconv.Itoa(o.port)
+	}
+	return out
+}
+
+func runStart(ctx context.Context, o startOptions) error {
+	log, err := logger(o.streams, o.logLevel, o.logJSON)
+	if err != nil {
+		return &usageError{err: err, usage: "Run al start --help for the flags.\n"}
+	}
+	p, credentials, warnings, err := load(o.streams, o.project, o.overrides())
+	if err != nil {
+		return err
+	}
+	showProblems(o.streams, warnings)
+	if err := closeStdin(); err != nil {
+		return err
+	}
+	gateway, err := app.New(ctx, app.Options{Project: p, Credentials: credentials, Log: log})
+	if err != nil {
+		if showJoined(o.streams, err) {
+			return errShown
+		}
+		return fmt.Errorf("not started: %w", err)
+	}
+	return gateway.Run(ctx)
+}
+
+// showJoined prints the problems that an error consists of, and says whether
+// that was all of it.
+func showJoined(s Streams, err error) bool {
+	var problems config.Problems
+	for _, e := range flatten(err) {
+		var p config.Problem
+		if !errors.As(e, &p) {
+			return false
+		}
+		problems = append(problems, p)
+	}
+	showProblems(s, problems)
+	return true
+}
+
+func flatten(err error) []error {
+	joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // only the join itself is taken apart
+	if !ok {
+		return []error{err}
+	}
+	var out []error
+	for _, e := range joined.Unwrap() {
+		out = append(out, flatten(e)...)
+	}
+	return out
+}
+
+// closeStdin gives the process an empty standard input: go-plugin hands its own
+// to every provider, whatever it is told.
+func closeStdin() error {
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = null.Close() }()
+	return unix.Dup2(int(null.Fd()), int(os.Stdin.Fd()))
+}

@@ -1,0 +1,10 @@
+// Command al is the gateway and everything a person does with it.
+package main
+
+import (
+	"os"
+
+	"github.com/action-llama/gateway/host/cli"
+)
+
+func main() { os.Exit(cli.Main(os.Args[1:], cli.System())) }
