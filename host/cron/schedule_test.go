@@ -42,6 +42,7 @@ func TestNext(t *testing.T) {
 		{"leap day over a century without one", "UTC", "0 0 29 2 *", "2096-02-29 00:00:00 +0000", []string{"2104-02-29 00:00:00 +0000"}},
 		{"leap days beyond the tables of zones", "Europe/Berlin", "30 2 29 2 *", "2036-02-29 12:00:00 +0100", []string{"2040-02-29 02:30:00 +0100", "2044-02-29 02:30:00 +0100"}},
 		{"New Year's Eve beyond them", "Europe/Berlin", "30 2 * * *", "2040-12-31 03:00:00 +0100", []string{"2041-01-01 02:30:00 +0100"}},
+		{"next summer beyond them", "Europe/Berlin", "0 12 1 7 *", "2040-12-31 03:00:00 +0100", []string{"2041-07-01 12:00:00 +0200"}},
 		{"hourly", "UTC", "@hourly", "2026-01-01 00:30:00 +0000", []string{"2026-01-01 01:00:00 +0000"}},
 		{"daily in its zone", "Asia/Tokyo", "@daily", "2026-01-01 00:00:00 +0900", []string{"2026-01-02 00:00:00 +0900"}},
 		{"weekly", "UTC", "@weekly", "2026-01-01 00:00:00 +0000", []string{"2026-01-04 00:00:00 +0000"}},
@@ -125,7 +126,7 @@ func TestEveryDayHasItsTick(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		at := time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
+		at := time.Date(2025, 1, 1, 0, 0, 0, 0, zone(t, name))
 		for end := at.AddDate(1, 0, 0); at.Before(end); {
 			next := s.Next(at)
 			if next.Sub(at) != 30*time.Minute {

@@ -246,12 +246,12 @@ func TestASleepOfTheMachine(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name  string
-		sleep time.Duration // from 00:09:40 on
+		sleep time.Duration // from 00:05:40 on, while a timer for 00:10:00 runs
 		want  []string      // within the next six minutes
 	}{
-		{"short, a tick is a little late", 50 * time.Second, []string{"a 00:10:00"}},
-		{"long, missed ticks are not made up for", 35 * time.Minute, []string{"a 00:50:00"}},
-		{"long, until just after a tick", 30*time.Minute + 30*time.Second, []string{"a 00:40:00"}},
+		{"short, a tick is a little late", 4*time.Minute + 30*time.Second, []string{"a 00:10:00"}},
+		{"long, missed ticks are not made up for", 39 * time.Minute, []string{"a 00:50:00"}},
+		{"long, until just after a tick", 34*time.Minute + 30*time.Second, []string{"a 00:40:00"}},
 		{"over days", 48 * time.Hour, []string{"a 00:10:00"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -259,7 +259,7 @@ func TestASleepOfTheMachine(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				mem := newMemory()
 				b := setup(t, mem, map[string]string{"a": "*/10 * * * *"})
-				pass(9*time.Minute + 40*time.Second)
+				pass(5*time.Minute + 40*time.Second)
 				b.clock.jump(test.sleep) // timers stood still meanwhile
 				pass(6 * time.Minute)
 				wantTicks(t, mem, test.want...)

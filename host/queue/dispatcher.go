@@ -115,7 +115,6 @@ type Dispatcher struct {
 	mu       sync.Mutex
 	started  bool
 	deadline time.Time // of the grace; zero until Stop
-	shutdown bool      // grace is over, no run may live on
 	active   map[string]*active
 	agents   []string // with series of their own
 }
@@ -378,7 +377,6 @@ func (d *Dispatcher) Active() []job.Run {
 func (d *Dispatcher) cancelAll() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.shutdown = true
 	for _, a := range d.active {
 		a.cancel(ErrShutdown)
 	}

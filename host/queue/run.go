@@ -41,9 +41,6 @@ func (d *Dispatcher) start(storeCtx context.Context, c store.Claimed) {
 	d.mu.Lock()
 	d.active[c.Run.ID] = a
 	stopping := !d.deadline.IsZero()
-	if d.shutdown {
-		cancel(ErrShutdown)
-	}
 	d.mu.Unlock()
 
 	d.work.Go(func() {
