@@ -11,7 +11,7 @@ SHELL := /bin/bash
 GO ?= go
 
 # A module is a folder with a go.mod, so a new provider is part of every target once it is there and in go.work.
-MODULES := $(patsubst %/go.mod,%,$(wildcard sdk/go.mod host/go.mod plugins/*/go.mod examples/*/go.mod))
+MODULES := $(patsubst %/go.mod,%,$(wildcard sdk/go.mod host/go.mod plugins/*/go.mod examples/*/go.mod bench/go.mod))
 PACKAGES := $(MODULES:%=./%/...)
 PROVIDERS := $(patsubst plugins/%/go.mod,%,$(wildcard plugins/*/go.mod))
 

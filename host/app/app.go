@@ -96,7 +96,7 @@ func New(ctx context.Context, o Options) (app *App, err error) {
 	if err := a.prepareWork(registry); err != nil {
 		return nil, err
 	}
-	key, err := ensureAPIKey(o.Credentials.Dir)
+	key, err := ensureAPIKey(o.Credentials)
 	if err != nil {
 		return nil, err
 	}

@@ -32,7 +32,7 @@ func newNew(s Streams, run func(context.Context, newOptions) error) *cobra.Comma
 		Long: `Make a project: a configuration, one agent, and, where the vendor lets the
 operator choose it, a webhook secret. Its harness only prints what it is told,
 so that nothing needs an account.`,
-		Example: "  al new my-agents\n  al new my-agents --provider github",
+		Example: "  al new my-agents\n  al new my-agents --provider TYPE",
 		Args:    words(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.dir = args[0]
@@ -168,7 +168,7 @@ func (p projectPlan) makeCredential(c config.Credentials) (string, error) {
 			values[f.Name] = app.RandomSecret()
 		}
 	}
-	return filepath.Join(c.Dir, typ, p.name), app.WriteCredential(c.Dir, typ, p.name, values)
+	return filepath.Join(c.Dir, typ, p.name), c.Write(typ, p.name, values)
 }
 
 func (p projectPlan) explain(s Streams, dir, credential string) {

@@ -54,7 +54,7 @@ func runStat(ctx context.Context, o statOptions) error {
 		if err != nil {
 			return api.Status{}, err
 		}
-		key, err := app.APIKey(credentials.Dir)
+		key, err := app.APIKey(credentials)
 		if err != nil {
 			return api.Status{}, err
 		}

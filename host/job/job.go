@@ -110,5 +110,5 @@ var entropy = struct {
 func NewID(now time.Time) string {
 	entropy.Lock()
 	defer entropy.Unlock()
-	return strings.ToLower(ulid.MustNew(ulid.Timestamp(now), entropy).String())
+	return strings.ToLower(ulid.MustNew(ulid.Timestamp(now), entropy.MonotonicEntropy).String())
 }

@@ -3,6 +3,7 @@ package main
 
 import (
 	"os"
+	_ "time/tzdata" // schedules have time zones, and slim images have none
 
 	"github.com/action-llama/gateway/host/cli"
 )
