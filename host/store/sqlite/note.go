@@ -21,8 +21,8 @@ const (
 type notes struct {
 	mu     sync.Mutex
 	list   []storedReceipt
+	count  int // of those in the list and those being written
 	bytes  int
-	closed bool
 	signal chan struct{} // there is something to write
 }
 
@@ -37,10 +37,11 @@ func (w *writer) note(r storedReceipt) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	// A receipt larger than the bound is taken when nothing else waits.
-	if len(n.list) >= maxNotes || n.bytes > 0 && n.bytes+size > maxNoteBytes {
+	if n.count >= maxNotes || n.bytes > 0 && n.bytes+size > maxNoteBytes {
 		return false
 	}
 	n.list = append(n.list, r)
+	n.count++
 	n.bytes += size
 	if len(n.list) == 1 {
 		select {
@@ -57,7 +58,8 @@ func (n *notes) waiting() bool {
 	return len(n.list) > 0
 }
 
-// take removes the oldest notes, at least one if there is any.
+// take hands out the oldest notes, at least one if there is any. They count
+// until they come back to written.
 func (n *notes) take(count, bytes int) []storedReceipt {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -71,7 +73,6 @@ func (n *notes) take(count, bytes int) []storedReceipt {
 	}
 	list := n.list[:taken:taken]
 	n.list = n.list[taken:]
-	n.bytes -= size
 	if len(n.list) == 0 {
 		n.list = nil
 	} else {
@@ -83,18 +84,22 @@ func (n *notes) take(count, bytes int) []storedReceipt {
 	return list
 }
 
-// giveBack returns notes that could not be written to the front. The bounds
-// hold for new ones.
-func (n *notes) giveBack(list []storedReceipt) {
+// written takes back what was handed out: for good, or to the front of those
+// that wait.
+func (n *notes) written(list []storedReceipt, ok bool) {
 	if len(list) == 0 {
 		return
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	for i := range list {
-		n.bytes += int(list[i].size())
+	if !ok {
+		n.list = append(list, n.list...)
+		return
 	}
-	n.list = append(list, n.list...)
+	n.count -= len(list)
+	for i := range list {
+		n.bytes -= int(list[i].size())
+	}
 }
 
 func noteOp(r *storedReceipt) *op {

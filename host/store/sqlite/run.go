@@ -237,7 +237,7 @@ func (s *Store) Recover(ctx context.Context, r store.Recovery) (store.Recovered,
 	err := s.writer.do(ctx, 0, true, func(t *tx) error {
 		out = store.Recovered{}
 		var lost []job.Run
-		q := t.prepare(`SELECT ` + runColumns + ` FROM runs WHERE state = 'running' AND lease_until < ? ORDER BY id`).
+		q := t.prepare(`SELECT ` + runColumns + ` FROM runs WHERE state = 'running' AND lease_until < ? ORDER BY lease_until`).
 			time(r.LeaseEndedBefore)
 		for q.next() {
 			lost = append(lost, q.runAt())

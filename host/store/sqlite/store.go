@@ -70,7 +70,13 @@ func Open(ctx context.Context, path string, opts Options) (*Store, error) {
 
 // dialWriter opens a connection that writes.
 func dialWriter(path string) (*conn, error) {
-	c, err := dial(path, sqlite3.OPEN_READWRITE, nil)
+	// The log is created and removed as SQLite sees fit, and gets the mode of
+	// the file beside it.
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	c, err := dial(path, sqlite3.OPEN_READWRITE, url.Values{"modeof": {abs}})
 	if err != nil {
 		return nil, err
 	}
@@ -86,14 +92,14 @@ func dialWriter(path string) (*conn, error) {
 	return c, nil
 }
 
-// createFiles makes sure that the file and the two that SQLite keeps beside it
-// can be read by nobody else: bodies of deliveries are in all three. SQLite
-// itself would create them as the umask has it.
+// createFiles makes sure that the file and its shared memory can be read by
+// nobody else: what vendors send is theirs and the operator's. SQLite itself
+// would create them as the umask has it. See dialWriter for the log.
 func createFiles(path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
-	for _, name := range []string{path, path + "-wal", path + "-shm"} {
+	for _, name := range []string{path, path + "-shm"} {
 		f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
 		if err != nil {
 			return err

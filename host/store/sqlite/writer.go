@@ -226,10 +226,10 @@ fill:
 
 	start := time.Now()
 	recorded, err := w.transact(batch)
+	w.notes.written(noted, err == nil)
 	switch {
 	case err != nil:
 		err = unavailable(w.path, err)
-		w.notes.giveBack(noted)
 		for _, o := range batch[:callers] {
 			o.answer = err
 		}
