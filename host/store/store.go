@@ -30,7 +30,12 @@ var (
 // kill -9 and a power cut, unless its comment says otherwise.
 type Store interface {
 	// Accept records a receipt, if there is one, and queues its jobs, all or
-	// nothing. Callers waiting at the same time share one commit.
+	// nothing. Callers waiting at the same time share one commit. When there
+	// are jobs and all of them are duplicates, the receipt's outcome becomes
+	// job.Duplicate. The acceptance must not be changed afterwards.
+	//
+	// When ctx ends first, its error comes back at once. What was asked for may
+	// have been recorded nevertheless; a repeat with the same keys is told so.
 	Accept(ctx context.Context, a Acceptance) (Accepted, error)
 	// Note records a receipt that started nothing. It returns at once; the
 	// record becomes durable with the next commit, and is given up (false)
@@ -38,7 +43,9 @@ type Store interface {
 	Note(r job.Receipt) bool
 
 	// SetLimits makes the limits of the configuration hold from now on.
-	// Agents that are not named keep their waiting jobs but start none.
+	// Agents that are not named keep their waiting jobs but start none; their
+	// queue ends with the first call that finds it empty. A lower capacity
+	// drops nothing until the next job comes.
 	SetLimits(ctx context.Context, l Limits) error
 	// Claim starts a run of the job that has waited longest among the agents
 	// below their limits, or returns nil when there is none, or no room.
@@ -47,14 +54,17 @@ type Store interface {
 	// the ids of those that are not the caller's any more.
 	Renew(ctx context.Context, runs []string, until time.Time) (lost []string, err error)
 	// Finish ends a run: its job becomes Done or Failed. ErrLost when the run
-	// was given back meanwhile; nothing is recorded then.
+	// was given back or has ended already; nothing is recorded then.
+	// ErrNotFound when there never was such a run.
 	Finish(ctx context.Context, f Finish) error
 	// Release ends a run that is not to blame (the host stops): its job goes
-	// back to the head of its queue and does not count as crashed.
+	// back to the head of its queue and does not count as crashed. Errors are
+	// those of Finish.
 	Release(ctx context.Context, run, reason string, at time.Time) error
 	// Recover gives back the jobs of runs whose lease ended before the given
 	// time: to the head of their queue, or to the dead after maxAttempts
-	// crashes.
+	// crashes. That may fill a queue beyond its capacity until the next job
+	// comes.
 	Recover(ctx context.Context, r Recovery) (Recovered, error)
 
 	// Queues returns the state of every agent's queue that has one, by name.
