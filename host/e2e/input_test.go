@@ -272,6 +272,24 @@ func residentMiB(t *testing.T, pid int) int {
 	return pages * os.Getpagesize() >> 20
 }
 
+// GitHub sends up to 25 MB of JSON, and more when it is form-encoded.
+func TestLargestPayload(t *testing.T) {
+	g := newProject(t, standard(anyIssue)).start()
+	large := issue("json")
+	text := bytes.Repeat([]byte("a widget, "), 25<<20/10)
+	large.body = fmt.Appendf(nil, `{"action":"opened","issue":{"number":1,"title":"t","body":%q},"repository":{"full_name":"a/b"}}`, text)
+	if a := g.mustSend(large); a.code != http.StatusOK || a.Queued != 1 {
+		t.Errorf("%d bytes of JSON: answered %d %s", len(large.body), a.code, a.text)
+	}
+	form := large
+	form.id = "form"
+	form.body = append([]byte("payload="), bytes.ReplaceAll(bytes.ReplaceAll(large.body, []byte(`"`), []byte("%22")), []byte(" "), []byte("+"))...)
+	form.header = map[string]string{"Content-Type": "application/x-www-form-urlencoded"}
+	if a := g.mustSend(form); a.code != http.StatusOK || a.Queued != 1 {
+		t.Errorf("%d bytes of form: answered %d %s", len(form.body), a.code, a.text)
+	}
+}
+
 // Every real payload passes through the running gateway without a 5xx.
 func TestCorpus(t *testing.T) {
 	files, _ := filepath.Glob("../../../shared/corpus/github/*.json")
