@@ -27,9 +27,11 @@ func (s *Store) Accept(ctx context.Context, a store.Acceptance) (store.Accepted,
 		bytes = int(stored.size())
 	}
 	op.sensitive = make([]string, len(a.Jobs))
+	op.contexts = make([]packed, len(a.Jobs))
 	for i := range a.Jobs {
 		op.sensitive[i] = encodeStrings(a.Jobs[i].Sensitive)
-		bytes += len(a.Jobs[i].Context)
+		op.contexts[i] = pack(a.Jobs[i].Context)
+		bytes += len(op.contexts[i].bytes)
 	}
 	// A repeat is recognised by its key, so a caller who left early can come
 	// back with the same request. It need not wait beyond its deadline.
@@ -43,6 +45,7 @@ type acceptOp struct {
 	store.Acceptance
 	receipt   *storedReceipt
 	sensitive []string
+	contexts  []packed
 	out       store.Accepted
 }
 
@@ -90,12 +93,12 @@ func (o *acceptOp) enqueue(t *tx, i int) (store.Verdict, int64, error) {
 	}
 	id := t.totals.lastJob + 1
 	err := t.prepare(`INSERT INTO jobs (id, agent, trigger, receipt, source, provider, event, delivery_id, key,
-			state, attempt, crashes, queued_at, reason, sensitive, context)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'waiting', 0, 0, ?, '', ?, ?)
+			state, attempt, crashes, queued_at, reason, sensitive, codec, context)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'waiting', 0, 0, ?, '', ?, ?, ?)
 		ON CONFLICT (agent, source, key) WHERE key <> '' AND state IN ('waiting', 'running', 'done') DO NOTHING`).
 		int(id).text(j.Agent).text(string(j.Trigger)).text(receipt).text(j.Source).text(j.Provider).
 		text(j.Event).text(j.DeliveryID).text(j.Key).
-		time(o.At).text(o.sensitive[i]).blob(j.Context).exec()
+		time(o.At).text(o.sensitive[i]).int(o.contexts[i].codec).blob(o.contexts[i].bytes).exec()
 	if err != nil {
 		return 0, 0, err
 	}
@@ -156,8 +159,8 @@ func (t *tx) insertReceipt(r *storedReceipt) error {
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`).
 		text(r.ID).text(r.Provider).text(r.sources).text(r.DeliveryID).time(r.ReceivedAt).
 		text(r.Method).text(r.Path).text(r.Query).text(string(r.Outcome)).text(r.Reason).
-		int(int64(r.Events)).int(int64(r.Matched)).int(r.size()).int(int64(r.codec)).
-		text(r.header).blob(r.body).exec()
+		int(int64(r.Events)).int(int64(r.Matched)).int(r.size()).int(r.packed.codec).
+		text(r.header).blob(r.packed.bytes).exec()
 	if err != nil {
 		return fmt.Errorf("receipt %s: %w", r.ID, err)
 	}

@@ -26,8 +26,7 @@ type storedReceipt struct {
 	job.Receipt
 	sources string
 	header  string
-	codec   int
-	body    []byte
+	packed  packed
 }
 
 func encodeReceipt(r job.Receipt) (storedReceipt, error) {
@@ -41,26 +40,38 @@ func encodeReceipt(r job.Receipt) (storedReceipt, error) {
 	if err != nil {
 		return storedReceipt{}, fmt.Errorf("receipt %s: header: %w", r.ID, err)
 	}
-	out := storedReceipt{Receipt: r, sources: encodeStrings(r.Sources), header: string(header), body: r.Body}
-	if len(r.Body) >= smallBody {
-		if packed := s2.Encode(nil, r.Body); len(packed) < len(r.Body) {
-			out.codec, out.body = codecS2, packed
-		}
-	}
+	out := storedReceipt{Receipt: r, sources: encodeStrings(r.Sources), header: string(header), packed: pack(r.Body)}
 	out.Body = nil // only the stored form is kept while it waits
 	return out, nil
 }
 
-func (r *storedReceipt) size() int64 { return int64(len(r.header) + len(r.body)) }
+// packed is bytes as they are stored.
+type packed struct {
+	codec int64
+	bytes []byte
+}
 
-func decodeBody(codec int, stored []byte) ([]byte, error) {
+// pack compresses what gains by it. Fewer pages to write twice, to the log and
+// to the file, are worth more than the time it takes.
+func pack(raw []byte) packed {
+	if len(raw) >= smallBody {
+		if small := s2.Encode(nil, raw); len(small) < len(raw) {
+			return packed{codecS2, small}
+		}
+	}
+	return packed{codecNone, raw}
+}
+
+func (r *storedReceipt) size() int64 { return int64(len(r.header) + len(r.packed.bytes)) }
+
+func unpack(codec int, stored []byte) ([]byte, error) {
 	switch codec {
 	case codecNone:
 		return stored, nil
 	case codecS2:
 		return s2.Decode(nil, stored)
 	default:
-		return nil, fmt.Errorf("body is in an unknown form (%d)", codec)
+		return nil, fmt.Errorf("stored in an unknown form (%d)", codec)
 	}
 }
 

@@ -78,7 +78,7 @@ func (r *Reader) Receipt(ctx context.Context, id string) (job.Receipt, error) {
 	if err != nil {
 		return job.Receipt{}, fmt.Errorf("receipt %s: %w", id, err)
 	}
-	if body, err = decodeBody(codec, body); err != nil {
+	if body, err = unpack(codec, body); err != nil {
 		return job.Receipt{}, fmt.Errorf("receipt %s: %w", id, err)
 	}
 	if len(body) > 0 {

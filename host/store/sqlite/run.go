@@ -12,7 +12,7 @@ import (
 const (
 	runColumns = `id, job, agent, trigger, attempt, host, started_at, ended_at, state, exit_code, reason, lease_until`
 	jobColumns = `id, agent, trigger, receipt, source, provider, event, delivery_id, state, attempt, crashes,
-		queued_at, ended_at, reason, sensitive, context`
+		queued_at, ended_at, reason, sensitive, codec, context`
 )
 
 // noExit is the exit code of a run that was given back: its process's own is
@@ -34,10 +34,13 @@ func (s *stmt) jobAt() (job.Job, error) {
 		State: job.State(s.ColumnText(8)), Attempt: s.ColumnInt(9), Crashes: s.ColumnInt(10),
 		QueuedAt: s.timeAt(11), EndedAt: s.timeAt(12), Reason: s.ColumnText(13),
 	}
-	if context := s.ColumnBlob(15, nil); len(context) > 0 {
+	context, err := unpack(s.ColumnInt(15), s.ColumnBlob(16, nil))
+	if err != nil {
+		return j, fmt.Errorf("job %d: context: %w", j.ID, err)
+	}
+	if len(context) > 0 {
 		j.Context = context
 	}
-	var err error
 	if j.Sensitive, err = decodeStrings(s.ColumnText(14)); err != nil {
 		return j, fmt.Errorf("job %d: sensitive: %w", j.ID, err)
 	}

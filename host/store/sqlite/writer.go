@@ -69,6 +69,7 @@ type writer struct {
 	failed bool  // the last transaction; says when a recovery is news
 	wal    int   // pages in the log
 	folded int   // of those, how many were there at the last checkpoint
+	wrote  bool  // the last transaction changed something
 	batch  []*op
 }
 
@@ -89,7 +90,7 @@ func (w *writer) watchLog() {
 		if pages < w.folded {
 			w.folded = 0 // the log began anew
 		}
-		w.wal = pages
+		w.wal, w.wrote = pages, true
 		return nil
 	})
 }
@@ -225,6 +226,7 @@ fill:
 	}
 
 	start := time.Now()
+	w.wrote = false
 	recorded, err := w.transact(batch)
 	w.notes.written(noted, err == nil)
 	switch {
@@ -236,10 +238,10 @@ fill:
 		if !w.failed {
 			w.log.Error("store can not write", "error", err)
 		}
-	case recorded > 0:
-		w.onCommit(time.Since(start), recorded)
-		fallthrough
 	default:
+		if w.wrote && recorded > 0 {
+			w.onCommit(time.Since(start), recorded)
+		}
 		if w.failed {
 			w.log.Info("store writes again")
 		}

@@ -50,6 +50,7 @@ CREATE TABLE jobs (
   ended_at    INTEGER,
   reason      TEXT NOT NULL,
   sensitive   TEXT NOT NULL,
+  codec       INTEGER NOT NULL, -- of the context, as in receipts
   context     BLOB NOT NULL
 ) STRICT;
 -- What a repeat of a job collides with.
