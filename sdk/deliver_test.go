@@ -73,7 +73,7 @@ func TestDeliver(t *testing.T) {
 			tt.provider.parsed, tt.provider.offered = &parsed, &offered
 			req := sdk.Request{Method: http.MethodPost, Header: tt.header}
 			d, err := sdk.Deliver(t.Context(), tt.provider, req, two, sdk.DeliverOptions{AllowUnsigned: tt.unsigned})
-			if (err == nil) != (tt.err == nil) || (tt.err != errAny && !errors.Is(err, tt.err)) {
+			if (err == nil) != (tt.err == nil) || (!errors.Is(tt.err, errAny) && !errors.Is(err, tt.err)) {
 				t.Errorf("error %v; want %v", err, tt.err)
 			}
 			if len(d.Events) != tt.events || parsed != tt.parsed || len(offered) != tt.offered {

@@ -71,7 +71,6 @@ func serverOptions(log hclog.Logger) []grpc.ServerOption {
 		// A request of usual size travels without waiting for window updates.
 		grpc.InitialWindowSize(1 << 20),
 		grpc.InitialConnWindowSize(8 << 20),
-		grpc.SharedWriteBuffer(true),
 	}
 }
 

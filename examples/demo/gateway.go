@@ -69,7 +69,7 @@ func (g *gateway) waitReady(ctx context.Context) error {
 		select {
 		case err := <-g.exited:
 			g.exited <- err
-			return fmt.Errorf("al start ended: %w\n%s", errors.Join(err, errors.New("it said:")), g.said())
+			return errors.Join(errors.New("al start ended before it was ready"), err, errors.New(g.said()))
 		case <-ctx.Done():
 			return fmt.Errorf("al start is not ready: %w\n%s", ctx.Err(), g.said())
 		case <-tick.C:

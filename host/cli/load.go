@@ -28,10 +28,12 @@ func load(s Streams, dir string, overrides map[string]string) (*config.Project, 
 // showProblems prints problems for a person, on stderr.
 func showProblems(s Streams, problems config.Problems) {
 	for _, p := range problems {
-		colour := yellow
+		var colour string
 		switch p.Severity {
 		case config.Fault:
 			colour = red
+		case config.Warning:
+			colour = yellow
 		case config.Note:
 			colour = dim
 		}

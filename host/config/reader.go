@@ -58,11 +58,12 @@ func (r *reader) texts(e *entry, path string, single bool) ([]string, bool) {
 		return []string{v.text}, true
 	case v.kind != listKind:
 		p := Errorf(v.pos, "%s must be %s, got %s", path, want, v.kind)
-		switch {
-		case v.kind == textKind:
+		switch v.kind {
+		case textKind:
 			p = p.WithFix("put brackets around it: [%s]", strconv.Quote(shorten(v.text)))
-		case v.kind == integerKind:
+		case integerKind:
 			p = p.WithFix("put quotes around it: \"%d\"", v.integer)
+		default:
 		}
 		r.problems.add(p)
 		return nil, false

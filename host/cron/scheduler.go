@@ -180,7 +180,7 @@ func (s *Scheduler) Run(ctx context.Context) error {
 		open = s.still(now, open, s.takeDue(now))
 		err := s.accept(ctx, now, open)
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // told to stop: what it interrupted is no failure
 		}
 		wait := min(lookEvery, s.untilNext())
 		if err == nil {

@@ -150,7 +150,7 @@ func entries(t *testing.T, schedules map[string]string) []Entry {
 }
 
 func pass(d time.Duration) {
-	time.Sleep(d) // the bubble's clock
+	time.Sleep(d) //nolint:forbidigo // the bubble's clock
 	synctest.Wait()
 }
 

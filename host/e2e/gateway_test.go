@@ -271,7 +271,7 @@ func (d delivery) request(url string) *http.Request {
 	}
 	req, err := http.NewRequest(http.MethodPost, url+path, bytes.NewReader(d.body))
 	if err != nil {
-		panic(err) //nolint:forbidigo // the URL is ours
+		panic(err) // the URL is ours
 	}
 	key := d.secret
 	if key == "" {

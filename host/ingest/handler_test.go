@@ -30,7 +30,6 @@ type bell struct {
 	events func(req sdk.Request) ([]sdk.Event, error)
 	verify func(ctx context.Context) error
 	reply  *sdk.Reply
-	lie    bool // claims nobody and everything
 }
 
 func (b *bell) Describe() sdk.Descriptor {

@@ -25,7 +25,7 @@ func TestAMistakeInATriggerIsNamedWithTheWayOut(t *testing.T) {
 		"misspelled filter":         {on("dev", "work", list("label", "x")), []string{`error: forge has no filter "label"; did you mean "labels"? ` + all}},
 		"filter nobody has":         {on("dev", "work", list("weather", "x")), []string{`error: forge has no filter "weather"; remove it or use one that it has ` + all}},
 		"filter in capitals":        {on("dev", "work", list("Labels", "x")), []string{`error: forge has no filter "Labels"; did you mean "labels"? ` + all}},
-		"misspelled source":         {on("dev", "wrok"), []string{`error: there is no source "wrok"; did you mean "work"? ` + pages}},
+		"misspelled source":         {on("dev", "wark"), []string{`error: there is no source "wark"; did you mean "work"? ` + pages}},
 		"source nobody has":         {on("dev", "factory"), []string{`error: there is no source "factory"; add [webhooks.factory] to the project's config.toml, or use one that is there ` + pages}},
 		"no source":                 {on("dev", ""), []string{`error: no source; name one of asleep, home, work`}},
 		"list where one is taken":   {on("dev", "work", list("author", "ann", "bob")), []string{`error: forge filter "author" takes one string, not a list; for several write a trigger for each`}},

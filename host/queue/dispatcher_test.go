@@ -101,7 +101,7 @@ func TestJobsRunWithinTheLimits(t *testing.T) {
 			return takes(time.Duration(c.Job.ID%7+1)*time.Second)(ctx, c)
 		})
 		for mem.state().running > 0 {
-			time.Sleep(time.Second) // fake time: the next run ends
+			pass(time.Second) // fake time: the next run ends
 			synctest.Wait()
 		}
 		s := mem.state()
@@ -212,7 +212,7 @@ func TestThePollFindsWhatNobodyToldOf(t *testing.T) {
 		mem := newMemory(1, map[string]int{"a": 1})
 		b := setup(t, mem, ok)
 		mem.put("a", 1)
-		time.Sleep(pollEvery)
+		pass(pollEvery)
 		synctest.Wait()
 		if n := len(mem.state().finished); n != 1 {
 			t.Errorf("%d jobs ran, want 1", n)
@@ -237,7 +237,7 @@ func TestStop(t *testing.T) {
 		{"runs that do not are released", takes(time.Hour), grace, 0, 2},
 		{"a run that needs its time to die is released", func(ctx context.Context, _ store.Claimed) Result {
 			<-ctx.Done()
-			time.Sleep(12 * time.Second)
+			pass(12 * time.Second)
 			return Result{State: job.Failed, ExitCode: 137}
 		}, grace + 12*time.Second, 0, 2},
 		{"a run that ends well at the last moment is done", func(ctx context.Context, _ store.Claimed) Result {
@@ -323,7 +323,7 @@ func TestASecondStopShortensTheGrace(t *testing.T) {
 		began := time.Now()
 		go b.Stop(10 * time.Minute)
 		synctest.Wait()
-		time.Sleep(time.Second)
+		pass(time.Second)
 		if err := b.stop(time.Second); err != nil {
 			t.Error(err)
 		}
@@ -474,9 +474,9 @@ func TestLogLinesAndMetrics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		mem := newMemory(1, map[string]int{"a": 1})
 		mem.put("a", 1)
-		time.Sleep(2 * time.Second)
+		pass(2 * time.Second)
 		b := setup(t, mem, func(ctx context.Context, c store.Claimed) Result {
-			time.Sleep(90 * time.Second)
+			pass(90 * time.Second)
 			return Result{State: job.Failed, ExitCode: 124, Reason: "timed out"}
 		})
 		b.SetAgents([]string{"a", "gone"})

@@ -20,7 +20,7 @@ func TestLeasesAreKeptWhileRunsLast(t *testing.T) {
 		mem.put("a", 2)
 		b := setup(t, mem, takes(time.Hour))
 		for range 50 * 60 {
-			time.Sleep(time.Second)
+			pass(time.Second)
 			for _, run := range b.Active() {
 				mem.mu.Lock()
 				left := time.Until(mem.running[run.ID].Run.LeaseUntil)
@@ -52,7 +52,7 @@ func TestALostRunIsCancelledAndRecordsNothing(t *testing.T) {
 			return Result{State: job.Done}
 		})
 		mem.lose(b.Active()[0].ID)
-		time.Sleep(defaultLease / 3)
+		pass(defaultLease / 3)
 		synctest.Wait()
 		if !errors.Is(cause, ErrLost) {
 			t.Errorf("cause = %v", cause)
@@ -81,7 +81,7 @@ func TestAResultIsKeptUntilTheStoreIsBack(t *testing.T) {
 		down := fmt.Errorf("disk full: %w", store.ErrUnavailable)
 		mem.fail("finish", down)
 		mem.fail("claim", down)
-		time.Sleep(10 * time.Minute)
+		pass(10 * time.Minute)
 		synctest.Wait()
 		if n := len(b.Active()); n != 1 {
 			t.Fatalf("%d active, the result is forgotten", n)
@@ -90,7 +90,7 @@ func TestAResultIsKeptUntilTheStoreIsBack(t *testing.T) {
 		mem.fail("finish", nil)
 		mem.fail("claim", nil)
 		mem.put("a", 1)
-		time.Sleep(backoffMax) // both retries are due by then
+		pass(backoffMax) // both retries are due by then
 		synctest.Wait()
 		s := mem.state()
 		if len(s.finished) != 1 || s.finished[0].State != job.Done || s.running != 1 {
@@ -126,7 +126,7 @@ func TestALostRunGivesUpRecording(t *testing.T) {
 		b.Kill("a") // the cause is taken; the loss must show nevertheless
 		synctest.Wait()
 		mem.lose(b.Active()[0].ID)
-		time.Sleep(defaultLease / 3)
+		pass(defaultLease / 3)
 		synctest.Wait()
 		if len(b.Active()) != 0 {
 			t.Error("still trying")
@@ -144,9 +144,9 @@ func TestAMissedRenewalIsTriedAgainSoon(t *testing.T) {
 		mem.put("a", 1)
 		b := setup(t, mem, takes(time.Hour))
 		mem.fail("renew", store.ErrUnavailable)
-		time.Sleep(25 * time.Second)
+		pass(25 * time.Second)
 		mem.fail("renew", nil)
-		time.Sleep(backoffMax)
+		pass(backoffMax)
 		synctest.Wait()
 		mem.mu.Lock()
 		left := time.Until(mem.running[b.Active()[0].ID].Run.LeaseUntil)
@@ -184,7 +184,7 @@ func TestRecoveryAtStart(t *testing.T) {
 				if n := len(mem.state().finished); n != test.ran {
 					t.Errorf("%d jobs ran again at once, want %d", n, test.ran)
 				}
-				time.Sleep(time.Minute)
+				pass(time.Minute)
 				synctest.Wait()
 				if n := len(mem.state().finished); n != test.later {
 					t.Errorf("%d jobs ran again in the end, want %d", n, test.later)
@@ -205,13 +205,13 @@ func TestNothingIsClaimedBeforeRecovery(t *testing.T) {
 		mem.fail("recover", store.ErrUnavailable)
 		b := setup(t, mem, ok, func(o *Options) { o.Exclusive = true })
 		b.Wake()
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		synctest.Wait()
 		if s := mem.state(); s.claims != 0 {
 			t.Errorf("%d claims", s.claims)
 		}
 		mem.fail("recover", nil)
-		time.Sleep(backoffMax)
+		pass(backoffMax)
 		synctest.Wait()
 		if n := len(mem.state().finished); n != 1 {
 			t.Errorf("%d jobs ran after the store came back", n)
@@ -237,9 +237,9 @@ func TestOwnRunsSurviveASleepOfTheMachine(t *testing.T) {
 		}
 		mem.mu.Unlock()
 		mem.fail("renew", store.ErrUnavailable)
-		time.Sleep(2 * time.Minute)
+		pass(2 * time.Minute)
 		mem.fail("renew", nil)
-		time.Sleep(2 * time.Minute)
+		pass(2 * time.Minute)
 		synctest.Wait()
 		if left := b.Active(); len(left) != 1 || left[0].ID != run {
 			t.Errorf("active are %+v, want the run %s", left, run)

@@ -50,13 +50,17 @@ func connect(t *testing.T, p sdk.Provider) *client.Client {
 	t.Helper()
 	// The host's end and the provider's end are different plugins; this serves
 	// the one and connects the other.
-	c, _ := plugin.TestPluginGRPCConn(t, false, map[string]plugin.Plugin{"x": both{sdk.GRPCPlugin(p)}})
+	c, _ := plugin.TestPluginGRPCConn(t, false, map[string]plugin.Plugin{"x": both{provider: p}})
 	t.Cleanup(func() { _ = c.Close() })
 	raw, err := c.Dispense("x")
 	if err != nil {
 		t.Fatal(err)
 	}
-	remote, err := client.Connect(t.Context(), raw.(grpc.ClientConnInterface))
+	conn, ok := raw.(grpc.ClientConnInterface)
+	if !ok {
+		t.Fatalf("dispensed %T", raw)
+	}
+	remote, err := client.Connect(t.Context(), conn)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,10 +68,17 @@ func connect(t *testing.T, p sdk.Provider) *client.Client {
 }
 
 // both serves as the SDK does and dispenses the connection as the client does.
-type both struct{ plugin.Plugin }
+type both struct {
+	plugin.NetRPCUnsupportedPlugin
+	provider sdk.Provider
+}
 
 func (b both) GRPCServer(broker *plugin.GRPCBroker, s *grpc.Server) error {
-	return b.Plugin.(plugin.GRPCPlugin).GRPCServer(broker, s)
+	served, ok := sdk.GRPCPlugin(b.provider).(plugin.GRPCPlugin)
+	if !ok {
+		return errors.New("the SDK's plugin is none for gRPC")
+	}
+	return served.GRPCServer(broker, s)
 }
 
 func (both) GRPCClient(_ context.Context, _ *plugin.GRPCBroker, conn *grpc.ClientConn) (any, error) {

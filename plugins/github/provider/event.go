@@ -149,6 +149,7 @@ func (v value) plain() any {
 		}
 	case jsontext.KindTrue, jsontext.KindBeginObject:
 		return true
+	default:
 	}
 	return nil
 }
