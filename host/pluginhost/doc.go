@@ -7,6 +7,7 @@
 // pass through it, call by call. What travels on the wire is the business of
 // the packages sdk and sdk/client.
 //
-// Why launching and stopping are as careful as they are is written down in
-// docs/go-plugin.md: most of it answers something that go-plugin does not do.
+// Launching and stopping are more careful than they look worth: nearly every
+// odd line answers something that go-plugin leaves to its host, from deadlines
+// to orphans. The tests name them.
 package pluginhost

@@ -72,6 +72,9 @@ func runFake(mode string) {
 			os.Exit(2)
 		})
 		return
+	case "foreign": // does not notice when its host is gone
+		serveBad(func() {})
+		return
 	case "stubborn":
 		signal.Ignore(syscall.SIGTERM, syscall.SIGINT)
 		defer func() { select {} }() // Serve returns when it is asked to leave
@@ -81,8 +84,8 @@ func runFake(mode string) {
 	sdk.Serve(fake{typ: typ, atStart: look()})
 }
 
-// serveBad shakes hands as it should, and then does something else than
-// describing itself.
+// serveBad shakes hands as it should, without what sdk.Serve does besides, and
+// does something before it describes itself.
 func serveBad(describe func()) {
 	plugin.Serve(&plugin.ServeConfig{
 		HandshakeConfig: sdk.Handshake(),
@@ -112,7 +115,7 @@ func (badPlugin) GRPCClient(context.Context, *plugin.GRPCBroker, *grpc.ClientCon
 
 func (p badPlugin) Describe(context.Context, *providerv1.DescribeRequest) (*providerv1.DescribeResponse, error) {
 	p.describe()
-	return nil, nil
+	return &providerv1.DescribeResponse{Descriptor_: &providerv1.Descriptor{Type: "foreign"}}, nil
 }
 
 // fork starts a child that keeps the pipes to the host open.
@@ -209,6 +212,8 @@ func (f fake) Parse(ctx context.Context, req sdk.Request) ([]sdk.Event, error) {
 		}
 		text, err := json.Marshal(v)
 		return []sdk.Event{{Name: "look", Extra: map[string]any{"view": string(text)}}}, err
+	case "/unparseable":
+		return nil, sdk.Unparseable("no action in it")
 	case "/size":
 		return []sdk.Event{{Name: "size", Number: int64(len(req.Body))}}, nil
 	}

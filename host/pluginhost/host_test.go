@@ -166,6 +166,12 @@ func TestDeliver(t *testing.T) {
 	if _, err := p.Deliver(within(t, 20*time.Second), req, secrets, unsigned); !errors.Is(err, sdk.ErrBadSignature) {
 		t.Errorf("bad signature: %v", err)
 	}
+	signed, secrets := delivery()
+	signed.Path = "/unparseable"
+	d, err = p.Deliver(within(t, 20*time.Second), signed, secrets, sdk.DeliverOptions{})
+	if !errors.Is(err, sdk.ErrUnparseable) || len(d.Which) != 1 {
+		t.Errorf("unparseable: %+v, %v", d, err)
+	}
 	if s := b.Status(); len(s) != 1 || s[0].State != Up || s[0].Version != "1.0.0" || s[0].PID == 0 {
 		t.Errorf("Status: %+v", s)
 	}

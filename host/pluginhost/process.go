@@ -100,7 +100,7 @@ func (p *process) run(cmd *exec.Cmd, started chan<- error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 
-	p.mu.Lock()
+	p.mu.Lock() // over the fork, so that kill finds either no process or its pid
 	if p.killed {
 		p.mu.Unlock()
 		started <- errors.New("stopped before it was started")

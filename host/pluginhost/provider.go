@@ -47,7 +47,8 @@ type Provider struct {
 	firstErr error         // valid then
 	done     chan struct{} // closed when the supervisor has ended
 	stopErr  error         // valid then
-	logged   string        // the supervisor's: the error it logged last
+	logged   string        // the supervisor's: the error of a launch that it logged last
+	warned   []string      // the supervisor's: the warnings about the file that it logged last
 
 	mu      sync.Mutex
 	changed chan struct{} // closed and replaced when the state changes

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -40,25 +41,23 @@ func (p *Provider) supervise(ctx context.Context) {
 	defer close(p.done)
 	defer p.enter(Stopped, nil)
 	defer p.retiring.Wait()
-	var waiting chan<- error // who asked for the next launch
+	var asked chan<- error // who asked for the next launch is told of it
 	for deaths := 0; ; {
 		in, err := p.host.launch(ctx, p.typ)
-		served := err == nil
-		if served {
+		launched := err == nil
+		if launched {
 			p.publish(in)
-		}
-		p.firstLaunch(err)
-		answer(&waiting, err)
-		if served {
+			p.told(asked, nil)
 			if in, err = p.serve(ctx, in); err == nil {
 				p.stopErr = p.retire(in)
 				return
 			}
 			if time.Since(in.up) >= p.host.timing.healthy {
-				deaths = -1 // this one was luck; the next launch comes at once
+				deaths = -1 // this one was bad luck; the next launch comes at once
 			}
 		}
 		if ctx.Err() != nil {
+			p.told(asked, err)
 			return
 		}
 		delay := time.Duration(0)
@@ -74,12 +73,14 @@ func (p *Provider) supervise(ctx context.Context) {
 			state = Failing
 		}
 		p.enter(state, func(s *Status) { s.LastError = err.Error() })
-		if !served {
+		if !launched {
 			p.logFailure(state, err, delay)
+			p.told(asked, err)
 		}
+		asked = nil
 		select {
 		case <-time.After(delay):
-		case waiting = <-p.reload:
+		case asked = <-p.reload:
 		case <-ctx.Done():
 			return
 		}
@@ -87,10 +88,19 @@ func (p *Provider) supervise(ctx context.Context) {
 	}
 }
 
-func answer(waiting *chan<- error, err error) {
-	if *waiting != nil {
-		*waiting <- err // buffered
-		*waiting = nil
+// told tells those who wait for a launch what became of it.
+func (p *Provider) told(asked chan<- error, err error) {
+	select {
+	case <-p.first:
+	default:
+		p.firstErr = err
+		close(p.first)
+	}
+	if asked != nil {
+		select {
+		case asked <- err: // buffered for the one word
+		default:
+		}
 	}
 }
 
@@ -227,6 +237,12 @@ func (p *Provider) publish(in *instance) {
 		s.Version, s.Path, s.PID = d.Version, in.path, in.proc.pid
 	})
 	p.log.Info("provider up", "version", d.Version, "pid", in.proc.ID(), "path", in.path)
+	if !slices.Equal(p.warned, in.warnings) {
+		p.warned = in.warnings
+		for _, warning := range in.warnings {
+			p.log.Warn("provider could be replaced by somebody else", "warning", warning)
+		}
+	}
 	if up := p.host.opts.Metrics.Up; up != nil {
 		up(p.typ, d.Version, true)
 	}
@@ -276,15 +292,6 @@ func (p *Provider) restarts() {
 	p.mu.Unlock()
 	if restart := p.host.opts.Metrics.Restart; restart != nil {
 		restart(p.typ)
-	}
-}
-
-func (p *Provider) firstLaunch(err error) {
-	select {
-	case <-p.first:
-	default:
-		p.firstErr = err
-		close(p.first)
 	}
 }
 

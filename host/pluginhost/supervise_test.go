@@ -411,7 +411,7 @@ func TestStopDuringLaunch(t *testing.T) {
 
 func runVictimHost() {
 	h := New(Options{Dirs: []string{os.Args[1]}, RuntimeDir: os.Args[2]})
-	if err := h.Start(context.Background(), []string{"ok"}); err != nil {
+	if err := h.Start(context.Background(), []string{os.Args[3]}); err != nil {
 		fmt.Println(err)
 		os.Exit(1)
 	}
@@ -419,17 +419,32 @@ func runVictimHost() {
 	select {}
 }
 
-// A host that is killed takes its providers with it, and the next one cleans up
-// after it.
+// A host that is killed takes its providers with it, whether they notice or
+// not, and the next one cleans up after it.
 func TestKilledHostLeavesNothing(t *testing.T) {
 	t.Parallel()
+	t.Run("ok", func(t *testing.T) {
+		t.Parallel()
+		killHost(t, "ok")
+	})
+	t.Run("foreign", func(t *testing.T) {
+		t.Parallel()
+		if runtime.GOOS != "linux" {
+			t.Skip("only the kernel of Linux sees to it")
+		}
+		killHost(t, "foreign")
+	})
+}
+
+func killHost(t *testing.T, typ string) {
+	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	dir, run := t.TempDir(), runtimeDir(t)
-	install(t, dir, "ok")
-	host := exec.Command(self, dir, run)
+	install(t, dir, typ)
+	host := exec.Command(self, dir, run, typ)
 	host.Args[0] = "victim-host"
 	out, err := host.StdoutPipe()
 	if err != nil {
@@ -490,7 +505,8 @@ func TestWhatAProviderSees(t *testing.T) {
 		}
 	}
 	want := []string{
-		"AL_PROVIDER_HOST_PID", "AL_PROVIDER_MAX_BODY_BYTES", "AL_PROVIDER_PLUGIN", "AL_TEST_NAMED", "GIVEN", "LANG",
+		"AL_PROVIDER_HOST_PID", "AL_PROVIDER_MAX_BODY_BYTES", "AL_PROVIDER_PLUGIN", "AL_TEST_NAMED", "GIVEN",
+		"GOGC", "GOMAXPROCS", "GOMEMLIMIT", "LANG",
 		"PLUGIN_CLIENT_CERT", "PLUGIN_MAX_PORT", "PLUGIN_MIN_PORT", "PLUGIN_PROTOCOL_VERSIONS", "PLUGIN_UNIX_SOCKET_DIR",
 	}
 	for _, name := range []string{"PATH", "HOME", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR"} {

@@ -1,0 +1,257 @@
+package pluginhost
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+func write(t *testing.T, path, content string, mode os.FileMode) string {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(path, mode); err != nil { // whatever the umask
+		t.Fatal(err)
+	}
+	return path
+}
+
+// elfFor returns the header of a program for an architecture.
+func elfFor(machine, kind uint16) string {
+	h := make([]byte, 64)
+	copy(h, "\x7fELF\x02\x01\x01")
+	binary.LittleEndian.PutUint16(h[16:], kind)
+	binary.LittleEndian.PutUint16(h[18:], machine)
+	binary.LittleEndian.PutUint32(h[20:], 1)
+	binary.LittleEndian.PutUint16(h[52:], 64)
+	return string(h)
+}
+
+// machoFor returns the header of a program for macOS.
+func machoFor(cpu uint32) string {
+	h := make([]byte, 32)
+	binary.LittleEndian.PutUint32(h, 0xfeedfacf)
+	binary.LittleEndian.PutUint32(h[4:], cpu)
+	return string(h)
+}
+
+const script = "#!/bin/sh\n"
+
+func TestFindOrder(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	first, second := filepath.Join(root, "first"), filepath.Join(root, "second")
+	one := write(t, filepath.Join(first, "al-provider-one"), script, 0o755)
+	shadowed := write(t, filepath.Join(second, "al-provider-one"), script, 0o755)
+	two := write(t, filepath.Join(second, "al-provider-two"), script, 0o755)
+	write(t, filepath.Join(second, "al-provider-"), script, 0o755)
+	write(t, filepath.Join(second, "README"), "x", 0o644)
+	// An unusable file is not passed over for another version of it.
+	bad := write(t, filepath.Join(first, "al-provider-bad"), script, 0o644)
+	write(t, filepath.Join(second, "al-provider-bad"), script, 0o755)
+
+	dirs := []string{first, filepath.Join(root, "missing"), second, first}
+	found, errs := Find(dirs)
+	if len(found) != 2 || found[0].Path != one || found[1].Path != two || !slices.Equal(found[0].Shadowed, []string{shadowed}) {
+		t.Errorf("found %+v", found)
+	}
+	if len(errs) != 1 || !strings.Contains(errs[0].Error(), "run: chmod +x "+bad) || !errors.Is(errs[0], ErrUnusable) {
+		t.Errorf("errors %v", errs)
+	}
+	if b, err := Lookup(dirs, "two"); err != nil || b.Path != two {
+		t.Errorf("Lookup: %+v, %v", b, err)
+	}
+	_, err := Lookup(dirs, "tow")
+	if !errors.Is(err, ErrNotFound) || !strings.Contains(err.Error(), first) || !strings.Contains(err.Error(), second) ||
+		!strings.Contains(err.Error(), `did you mean "two"?`) {
+		t.Errorf("Lookup: %v", err)
+	}
+	if _, err := Lookup(dirs, "discord"); err == nil || strings.Contains(err.Error(), "did you mean") {
+		t.Errorf("nothing is near: %v", err)
+	}
+	if _, err := Lookup(dirs, "../first/al-provider-one"); !errors.Is(err, ErrNotFound) {
+		t.Errorf("a path for a type: %v", err)
+	}
+}
+
+func TestUnusableFiles(t *testing.T) {
+	t.Parallel()
+	here := runtime.GOOS + "/" + runtime.GOARCH
+	for name, test := range map[string]struct {
+		content string
+		mode    os.FileMode
+		want    string // empty for a file that can be run
+	}{
+		"script":          {content: script},
+		"not executable":  {content: script, mode: 0o644, want: "run: chmod +x"},
+		"empty":           {content: "", want: "is empty"},
+		"text":            {content: "hello", want: `is not a program: it begins with "hell"`},
+		"windows":         {content: "MZ\x90\x00", want: "built for windows, this machine is " + here},
+		"other processor": {content: elfFor(22, 2), want: "is built for linux/s390x, this machine is " + here},
+		"unknown":         {content: elfFor(4, 2), want: "is built for linux/68k"},
+		"library":         {content: elfFor(22, 1), want: "not a program but an ET_REL file"},
+		"cut":             {content: elfFor(22, 2)[:30], want: "is damaged"},
+		"other system":    {content: machoFor(0x01000012), want: "is built for darwin/ppc64"},
+	} {
+		if test.mode == 0 {
+			test.mode = 0o755
+		}
+		dir := t.TempDir()
+		path := write(t, filepath.Join(dir, "al-provider-x"), test.content, test.mode)
+		_, err := Lookup([]string{dir}, "x")
+		switch {
+		case test.want == "" && err != nil:
+			t.Errorf("%s: %v", name, err)
+		case test.want != "" && (!errors.Is(err, ErrUnusable) || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), path)):
+			t.Errorf("%s: %v, want %q and the path", name, err, test.want)
+		}
+	}
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "al-provider-x"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Lookup([]string{dir}, "x"); err == nil || !strings.Contains(err.Error(), "is a folder") {
+		t.Errorf("a folder: %v", err)
+	}
+	if err := os.Symlink("/nowhere", filepath.Join(dir, "al-provider-y")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Lookup([]string{dir}, "y"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a dangling link: %v", err)
+	}
+}
+
+func TestWarnsAboutOtherWriters(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path := write(t, filepath.Join(dir, "al-provider-x"), script, 0o775)
+	b, err := Lookup([]string{dir}, "x")
+	if err != nil || len(b.Warnings) != 1 || !strings.Contains(b.Warnings[0], "chmod go-w "+path) {
+		t.Errorf("file: %q, %v", b.Warnings, err)
+	}
+	if err := os.Chmod(path, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if b, _ := Lookup([]string{dir}, "x"); len(b.Warnings) != 0 {
+		t.Errorf("nobody else: %q", b.Warnings)
+	}
+	if err := os.Chmod(dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if b, _ := Lookup([]string{dir}, "x"); len(b.Warnings) != 1 {
+		t.Errorf("folder: %q", b.Warnings)
+	}
+}
+
+func TestNearest(t *testing.T) {
+	t.Parallel()
+	types := []string{"discord", "github", "linear", "mintlify", "sentry", "slack", "twitter"}
+	for typed, want := range map[string]string{
+		"gihtub": "github", "git": "", "githb": "github", "GitHub": "github", "slak": "slack", "x": "", "": "", "zzzzzz": "",
+	} {
+		if got := nearest(typed, types); got != want {
+			t.Errorf("%q: %q, want %q", typed, got, want)
+		}
+	}
+}
+
+// Whatever lies in a folder is told apart without a panic.
+func FuzzBuiltFor(f *testing.F) {
+	for _, seed := range []string{"", script, "MZ", elfFor(62, 2), elfFor(183, 3), machoFor(0x01000007), "\xca\xfe\xba\xbe\x00\x00\x00\x01"} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, content []byte) {
+		path := filepath.Join(t.TempDir(), "x")
+		if err := os.WriteFile(path, content, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if targets, _, err := builtFor(path); err == nil && len(targets) == 0 && !strings.HasPrefix(string(content), "#!") {
+			t.Error("taken for a program")
+		}
+	})
+}
+
+// copyFake installs a copy of the fake provider, for tests that change the file.
+func copyFake(t *testing.T, dir, typ string) string {
+	t.Helper()
+	link := install(t, t.TempDir(), typ)
+	in, err := os.Open(link)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	path := filepath.Join(dir, filepath.Base(link))
+	out, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o700)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	if _, err := io.Copy(out, in); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// A file that is still being written is waited for, but not for long.
+func TestBusyFile(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux refuses to run what is being written")
+	}
+	t.Parallel()
+	b := newBench(t, nil)
+	path := copyFake(t, b.dir, "ok")
+	writer, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.timing.backoffMin, b.timing.backoffMax = time.Hour, time.Hour
+	err = b.Start(t.Context(), []string{"ok"})
+	if err == nil || !strings.Contains(err.Error(), "text file busy") || !strings.Contains(err.Error(), "rename it to "+path) {
+		t.Errorf("busy: %v", err)
+	}
+	reloaded := make(chan error, 1)
+	go func() { reloaded <- b.Reload(within(t, 20*time.Second), "ok") }()
+	// By now it has most likely been tried; if not, the test sees less.
+	time.AfterFunc(busyPause*busyRetries/2, func() { writer.Close() })
+	if err := <-reloaded; err != nil {
+		t.Errorf("written: %v", err)
+	}
+}
+
+// What was recorded when a provider was installed is what runs.
+func TestChecksum(t *testing.T) {
+	t.Parallel()
+	var sum []byte
+	b := newBench(t, nil, func(o *Options) {
+		o.Checksum = func(string) ([]byte, error) { return sum, nil }
+	})
+	path := copyFake(t, b.dir, "ok")
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	right := sha256.Sum256(content)
+	sum = right[:]
+	b.start(t, "ok")
+	if err := os.WriteFile(path+".new", append(content, 'x'), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Reload(within(t, 20*time.Second), "ok"); !errors.Is(err, ErrUnusable) || !strings.Contains(err.Error(), "al plugin add") {
+		t.Errorf("another file: %v", err)
+	}
+}
