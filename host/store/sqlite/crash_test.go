@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,7 +21,7 @@ const crashEnv = "AL_SQLITE_CRASH_FILE"
 
 // crashChild accepts and finishes jobs until it is killed, and writes a line
 // for each that it was told is recorded.
-func crashChild(path string) error {
+func crashChild(path string, out io.Writer) error {
 	ctx := context.Background()
 	s, err := Open(ctx, path, Options{})
 	if err != nil {
@@ -42,7 +43,7 @@ func crashChild(path string) error {
 					failed <- err
 					return
 				}
-				fmt.Println("accepted", id)
+				fmt.Fprintln(out, "accepted", id)
 			}
 		}()
 	}
@@ -53,7 +54,7 @@ func crashChild(path string) error {
 				c, err := s.Claim(ctx, store.Claim{Host: "child", At: now, Until: now.Add(time.Hour), Run: job.NewID(now)})
 				if err == nil && c != nil {
 					if err = s.Finish(ctx, store.Finish{Run: c.Run.ID, State: job.Done, At: now}); err == nil {
-						fmt.Println("finished", c.Run.ID)
+						fmt.Fprintln(out, "finished", c.Run.ID)
 					}
 				}
 				if err != nil {

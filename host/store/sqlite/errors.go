@@ -3,6 +3,8 @@ package sqlite
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
+	"syscall"
 
 	"github.com/ncruces/go-sqlite3"
 
@@ -12,13 +14,13 @@ import (
 // unavailable wraps what kept a transaction from being recorded, and says what
 // to do about it.
 func unavailable(path string, err error) error {
-	return fmt.Errorf("%w: %s: %w; %s", store.ErrUnavailable, path, err, advice(err))
+	return fmt.Errorf("%w: %s: %w; %s", store.ErrUnavailable, path, err, advice(path, err))
 }
 
-func advice(err error) string {
+func advice(path string, err error) string {
 	switch {
-	case errors.Is(err, sqlite3.FULL):
-		return "make room on its disk, or lower historyMaxBytes"
+	case errors.Is(err, sqlite3.FULL), errors.Is(err, sqlite3.IOERR) && noRoom(path):
+		return "its disk is full: make room, or lower historyMaxBytes"
 	case errors.Is(err, sqlite3.BUSY), errors.Is(err, sqlite3.LOCKED):
 		return "another process holds its lock; end it, or set [store] url to PostgreSQL for several hosts"
 	case errors.Is(err, sqlite3.READONLY), errors.Is(err, sqlite3.PERM):
@@ -55,4 +57,13 @@ func databaseError(err error) error {
 		return nil
 	}
 	return err
+}
+
+// noRoom tells a full disk from a broken one: the driver reports both as an I/O
+// error, because a full one fails in the middle of a write.
+func noRoom(path string) bool {
+	const little = 1 << 20 // one larger delivery would not fit
+	var fs syscall.Statfs_t
+	err := syscall.Statfs(filepath.Dir(path), &fs)
+	return err == nil && fs.Bavail*uint64(fs.Bsize) < little
 }

@@ -33,10 +33,10 @@ func execute(t *testing.T, c *conn, sql string) {
 	}
 }
 
-func closeStore(t testing.TB, s interface{ Close() error }) {
-	t.Helper()
+func closeStore(tb testing.TB, s interface{ Close() error }) {
+	tb.Helper()
 	if err := s.Close(); err != nil {
-		t.Error(err)
+		tb.Error(err)
 	}
 }
 
@@ -219,11 +219,11 @@ func TestReadersDoNotHoldUpTheWriter(t *testing.T) {
 	}
 }
 
-func mustAccept(t testing.TB, s *Store, agent, key string) store.Accepted {
-	t.Helper()
+func mustAccept(tb testing.TB, s *Store, agent, key string) store.Accepted {
+	tb.Helper()
 	a, err := accept(s, agent, key)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return a
 }

@@ -114,7 +114,7 @@ func createFiles(path string) error {
 func openError(path string, err error) error {
 	var code sqlite3.ErrorCode
 	if errors.As(err, &code) {
-		return fmt.Errorf("open store %s: %w; %s", path, err, advice(err))
+		return fmt.Errorf("open store %s: %w; %s", path, err, advice(path, err))
 	}
 	return fmt.Errorf("open store %s: %w", path, err)
 }

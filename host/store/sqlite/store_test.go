@@ -15,7 +15,7 @@ import (
 
 func TestMain(m *testing.M) {
 	if path := os.Getenv(crashEnv); path != "" {
-		fmt.Fprintln(os.Stderr, crashChild(path))
+		fmt.Fprintln(os.Stderr, crashChild(path, os.Stdout))
 		os.Exit(1)
 	}
 	goleak.VerifyTestMain(m)
@@ -31,11 +31,11 @@ func TestStore(t *testing.T) {
 	})
 }
 
-func openStore(t testing.TB, path string, opts Options) *Store {
-	t.Helper()
+func openStore(tb testing.TB, path string, opts Options) *Store {
+	tb.Helper()
 	s, err := Open(context.Background(), path, opts)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return s
 }
