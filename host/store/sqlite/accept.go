@@ -154,13 +154,24 @@ func (t *tx) jobByKey(agent, source, key string) (int64, error) {
 }
 
 func (t *tx) insertReceipt(r *storedReceipt) error {
-	err := t.prepare(`INSERT INTO receipts (id, provider, sources, delivery_id, received_at, method, path, query,
+	q := t.prepare(`INSERT INTO receipts (id, provider, sources, delivery_id, received_at, method, path, query,
 			outcome, reason, events, matched, size, codec, header, body)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`).
 		text(r.ID).text(r.Provider).text(r.sources).text(r.DeliveryID).time(r.ReceivedAt).
 		text(r.Method).text(r.Path).text(r.Query).text(string(r.Outcome)).text(r.Reason).
 		int(int64(r.Events)).int(int64(r.Matched)).int(r.size()).int(r.packed.codec).
-		text(r.header).blob(r.packed.bytes).exec()
+		text(r.header)
+	body := r.packed.bytes
+	whole := len(body) <= bodyChunk
+	if whole {
+		q = q.blob(body)
+	} else {
+		q = q.zeros(len(body))
+	}
+	err := q.exec()
+	if err == nil && !whole {
+		err = t.writeBody(t.LastInsertRowID(), body)
+	}
 	if err != nil {
 		return fmt.Errorf("receipt %s: %w", r.ID, err)
 	}

@@ -124,13 +124,21 @@ func (s *stmt) null() *stmt {
 }
 
 func (s *stmt) blob(v []byte) *stmt {
+	if len(v) == 0 {
+		return s.zeros(0) // a nil blob would be NULL
+	}
 	if s.err == nil {
 		s.params++
-		if len(v) == 0 {
-			s.err = s.BindZeroBlob(s.params, 0) // a nil blob would be NULL
-		} else {
-			s.err = s.BindBlob(s.params, v)
-		}
+		s.err = s.BindBlob(s.params, v)
+	}
+	return s
+}
+
+// zeros binds a blob of n zeros.
+func (s *stmt) zeros(n int) *stmt {
+	if s.err == nil {
+		s.params++
+		s.err = s.BindZeroBlob(s.params, int64(n))
 	}
 	return s
 }

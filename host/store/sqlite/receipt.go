@@ -60,7 +60,7 @@ func (r *Reader) Receipt(ctx context.Context, id string) (job.Receipt, error) {
 	var body []byte
 	found := false
 	err := r.read(ctx, func(c *conn) error {
-		s := c.prepare(`SELECT ` + receiptColumns + `, codec, body FROM receipts WHERE id = ?`).text(id)
+		s := c.prepare(`SELECT ` + receiptColumns + `, codec, seq FROM receipts WHERE id = ?`).text(id)
 		ok, err := s.one()
 		if !ok {
 			return err
@@ -69,8 +69,13 @@ func (r *Reader) Receipt(ctx context.Context, id string) (job.Receipt, error) {
 		if out, err = s.receiptAt(); err != nil {
 			return err
 		}
-		codec, body = s.ColumnInt(13), s.ColumnBlob(14, nil)
-		return s.Reset()
+		codec = s.ColumnInt(13)
+		seq := s.ColumnInt64(14)
+		if err := s.Reset(); err != nil {
+			return err
+		}
+		body, err = c.readBody(seq)
+		return err
 	})
 	if err == nil && !found {
 		err = store.ErrNotFound
