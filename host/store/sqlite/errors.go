@@ -59,8 +59,8 @@ func databaseError(err error) error {
 	return err
 }
 
-// noRoom tells a full disk from a broken one: the driver reports both as an I/O
-// error, because a full one fails in the middle of a write.
+// noRoom tells a full disk from a broken one. go-sqlite3 v0.37 reports both as
+// an I/O error: it looks for ENOSPC in a form in which os.File never returns it.
 func noRoom(path string) bool {
 	const little = 1 << 20 // one larger delivery would not fit
 	var fs syscall.Statfs_t
