@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+
+	"github.com/action-llama/gateway/host/spelling"
 )
 
 // agentName is what can be a folder, a metric's label, a part of a URL and a
@@ -275,7 +277,7 @@ func (l *loader) trigger(item *value, path string) Trigger {
 		// A misspelled "source" would otherwise be taken for a filter.
 		p := Errorf(t.Pos, "%s: source is missing", path).WithFix("add source = %q", l.someSource())
 		for _, e := range item.entries {
-			if Suggest(e.key, []string{"source"}) != "" {
+			if spelling.Nearest(e.key, []string{"source"}) != "" {
 				p = Errorf(e.pos, "%s: source is missing", path).WithFix("write source instead of %s", e.key)
 			}
 		}
@@ -299,7 +301,7 @@ func (l *loader) triggerSource(e *entry, path string) string {
 			WithFix("add [webhooks.%s] with type = \"...\" to %s; al plugin ls lists the types", tomlKey(name), projectFile)
 	} else {
 		p = Errorf(e.value.pos, "%s: there is no source %q; %s has %s", path, shorten(name), projectFile, list(names)).
-			WithFix("%s", didYouMean(name, names))
+			WithFix("%s", spelling.DidYouMean(name, names))
 	}
 	l.problems.add(p)
 	return name

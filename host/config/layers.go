@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/spf13/viper"
+
+	"github.com/action-llama/gateway/host/spelling"
 )
 
 // commandLine stands for a position where there is none.
@@ -100,7 +102,7 @@ func (l *loader) misspelledEnv(all []setting[Project]) {
 			continue
 		}
 		// One slip only: AL_ names of other tools must not be called misspelled.
-		if s := Suggest(name, known); s != "" && distance(name, s) <= 2 {
+		if s := spelling.Nearest(name, known); s != "" {
 			l.problems.add(Warnf(Pos{File: name}, "this environment variable has no effect").WithFix("did you mean %s?", s))
 		}
 	}

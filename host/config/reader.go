@@ -3,6 +3,8 @@ package config
 import (
 	"strconv"
 	"strings"
+
+	"github.com/action-llama/gateway/host/spelling"
 )
 
 // reader turns values into Go and collects what is wrong with them.
@@ -87,7 +89,7 @@ func (r *reader) unknown(e *entry, path string, known []string, elsewhere map[st
 	parent := strings.TrimSuffix(path, e.key)
 	if place, ok := elsewhere[e.key]; ok {
 		p = p.WithFix("%s", place)
-	} else if s := Suggest(e.key, known); s != "" {
+	} else if s := spelling.Nearest(e.key, known); s != "" {
 		p = p.WithFix("did you mean %q?", parent+s)
 	} else {
 		p = p.WithFix("keys here: %s", list(known))

@@ -7,20 +7,6 @@ import (
 	"time"
 )
 
-func TestSuggest(t *testing.T) {
-	t.Parallel()
-	known := []string{"scale", "schedule", "timezone", "workQueueSize", "labels", "branches", "source"}
-	for name, want := range map[string]string{
-		"schedul": "schedule", "shedule": "schedule", "cshedule": "schedule", "Scale": "scale", "label": "labels",
-		"work_queue_size": "workQueueSize", "workqueuesize": "workQueueSize", "time-zone": "timezone", "scaling": "",
-		"colour": "", "x": "", "": "", "sorce": "source", strings.Repeat("s", 1000): "",
-	} {
-		if got := Suggest(name, known); got != want {
-			t.Errorf("%q: got %q, want %q", name, got, want)
-		}
-	}
-}
-
 func TestDurations(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]time.Duration{

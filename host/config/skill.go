@@ -9,6 +9,8 @@ import (
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/action-llama/gateway/host/spelling"
 )
 
 // parseSkill splits a SKILL.md into its front matter, if it has one, and its
@@ -235,7 +237,7 @@ func (l *loader) merge(root, front *value, hasTOML bool) {
 				l.foreign = append(l.foreign, foreign{e.pos, e.key})
 			default:
 				// The format belongs to others, so an unknown key is no fault.
-				if s := Suggest(e.key, known); s != "" {
+				if s := spelling.Nearest(e.key, known); s != "" {
 					l.problems.add(Warnf(e.pos, "front matter: %q has no effect", e.key).WithFix("did you mean %q?", s))
 				}
 			}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+
+	"github.com/action-llama/gateway/host/spelling"
 )
 
 var (
@@ -58,13 +60,13 @@ func (l *loader) source(of *entry, in *value, path string) Source {
 			// Settings that a provider brings along would be looked up here.
 			// Today there is one kind: a credential by its type.
 			known := keysOf(projectFile, "webhooks.<name>")
-			if strings.Contains(e.key, "_") && credentialName.MatchString(e.key) && Suggest(e.key, known) == "" {
+			if strings.Contains(e.key, "_") && credentialName.MatchString(e.key) && spelling.Nearest(e.key, known) == "" {
 				s.Credentials = append(s.Credentials, l.sourceCredentials(e, path+"."+e.key, e.key)...)
 				continue
 			}
 			_, isForeign := foreignProjectKeys()[e.key]
 			_, isTop := topKeysHere()[e.key]
-			if (isTop || isForeign) && Suggest(e.key, known) == "" {
+			if (isTop || isForeign) && spelling.Nearest(e.key, known) == "" {
 				// The original's own documentation has such lines this far down,
 				// so they must not keep a project from loading.
 				l.problems.add(Warnf(e.pos, "%s.%s has no effect in a source", path, e.key).
@@ -90,7 +92,7 @@ func (l *loader) source(of *entry, in *value, path string) Source {
 // hasCredential says that a credential was meant, even if it made no sense.
 func hasCredential(in *value) bool {
 	for _, e := range in.entries {
-		if e.key == "credential" || strings.Contains(e.key, "_") || Suggest(e.key, []string{"credential"}) != "" {
+		if e.key == "credential" || strings.Contains(e.key, "_") || spelling.Nearest(e.key, []string{"credential"}) != "" {
 			return true
 		}
 	}

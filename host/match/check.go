@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
+	"github.com/action-llama/gateway/host/spelling"
 	"github.com/action-llama/gateway/sdk"
 )
 
@@ -184,4 +186,22 @@ func inCase(f *sdk.Filter, value string) string {
 		return value
 	}
 	return folded(value)
+}
+
+// didYouMean ends a message about an unknown word with the nearest known one.
+func didYouMean(word string, known []string) string {
+	if hint := spelling.DidYouMean(word, known); hint != "" {
+		return "; " + hint
+	}
+	return ""
+}
+
+// listed names the known words for a message, shortened where nobody would
+// read them all.
+func listed(known []string) string {
+	const most = 20
+	if len(known) > most {
+		return strings.Join(known[:most], ", ") + fmt.Sprintf(" and %d more", len(known)-most)
+	}
+	return strings.Join(known, ", ")
 }

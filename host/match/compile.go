@@ -21,7 +21,7 @@ type Matcher struct {
 
 	conditions []condition // of all triggers, a trigger's next to each other
 	wanted     []uint32    // value ids of all conditions, sorted within each
-	spellings  []spelling  // of wanted, for people
+	wordings   []wording   // of wanted, for people
 	texts      []string
 
 	index index
@@ -57,8 +57,8 @@ type condition struct {
 	wanted    span
 }
 
-// spelling is how a configuration says a wanted value.
-type spelling struct {
+// wording is how a configuration says a wanted value.
+type wording struct {
 	filter uint32 // index into the descriptor's filters
 	text   uint32 // index into Matcher.texts
 }
@@ -132,13 +132,13 @@ func (c *compiler) add(i int, t Trigger, d sdk.Descriptor) {
 			done[k] = true
 			for _, value := range t.Filters[k].Values {
 				wants = append(wants, want{
-					id:       c.value(s, a, value),
-					spelling: spelling{filter: uint32(n), text: intern(c.texts, &c.m.texts, value)},
+					id:      c.value(s, a, value),
+					wording: wording{filter: uint32(n), text: intern(c.texts, &c.m.texts, value)},
 				})
 			}
 		}
 		if s.attributes[a].passAbsent {
-			wants = append(wants, want{id: s.attributes[a].absent, spelling: spelling{text: notSpelled}})
+			wants = append(wants, want{id: s.attributes[a].absent, wording: wording{text: notSpelled}})
 		}
 		c.condition(a, wants)
 	}
@@ -151,7 +151,7 @@ func (c *compiler) add(i int, t Trigger, d sdk.Descriptor) {
 
 type want struct {
 	id uint32
-	spelling
+	wording
 }
 
 func (c *compiler) condition(attribute int, wants []want) {
@@ -160,7 +160,7 @@ func (c *compiler) condition(attribute int, wants []want) {
 	first := len(c.m.wanted)
 	for _, w := range wants {
 		c.m.wanted = append(c.m.wanted, w.id)
-		c.m.spellings = append(c.m.spellings, w.spelling)
+		c.m.wordings = append(c.m.wordings, w.wording)
 	}
 	c.m.conditions = append(c.m.conditions, condition{
 		attribute: uint32(attribute),
@@ -220,7 +220,7 @@ func (c *compiler) newID(attribute int) uint32 {
 func (c *compiler) clip() {
 	m := c.m
 	m.agents, m.texts = exact(m.agents), exact(m.texts)
-	m.conditions, m.wanted, m.spellings = exact(m.conditions), exact(m.wanted), exact(m.spellings)
+	m.conditions, m.wanted, m.wordings = exact(m.conditions), exact(m.wanted), exact(m.wordings)
 	m.index.nodes, m.index.rest, m.index.branches = exact(m.index.nodes), exact(m.index.rest), exact(m.index.branches)
 }
 

@@ -93,7 +93,7 @@ func (m *Matcher) check(s *source, c condition) Check {
 	a := s.attributes[c.attribute]
 	check := Check{Attribute: a.name, PassAbsent: a.passAbsent}
 	for i := c.wanted.from; i < c.wanted.to; i++ {
-		sp := m.spellings[i]
+		sp := m.wordings[i]
 		if sp.text == notSpelled {
 			continue
 		}

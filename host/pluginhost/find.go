@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/action-llama/gateway/host/spelling"
 	"github.com/action-llama/gateway/sdk"
 )
 
@@ -63,8 +64,8 @@ func Lookup(dirs []string, typ string) (Binary, error) {
 		return inspect(typ, paths)
 	}
 	hint := "put it into one of them, or correct the type"
-	if near := nearest(typ, sortedKeys(byType)); near != "" {
-		hint = fmt.Sprintf("did you mean %q?", near)
+	if near := spelling.DidYouMean(typ, sortedKeys(byType)); near != "" {
+		hint = near
 	}
 	return Binary{}, fmt.Errorf("%w: no file %s%s in %s; %s",
 		ErrNotFound, sdk.BinaryPrefix, typ, strings.Join(dirs, ", "), hint)
@@ -117,37 +118,4 @@ func sortedKeys(m map[string][]string) []string {
 	}
 	slices.Sort(keys)
 	return keys
-}
-
-// nearest returns the word that is closest to what was typed, if any is close
-// enough to be what was meant.
-func nearest(typed string, words []string) string {
-	best, bestDistance := "", len(typed)/3+2
-	for _, w := range words {
-		if d := distance(typed, w); d < bestDistance {
-			best, bestDistance = w, d
-		}
-	}
-	return best
-}
-
-// distance counts the letters to insert, remove or replace to turn a into b.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -155,18 +155,6 @@ func TestWarnsAboutOtherWriters(t *testing.T) {
 	}
 }
 
-func TestNearest(t *testing.T) {
-	t.Parallel()
-	types := []string{"discord", "github", "linear", "mintlify", "sentry", "slack", "twitter"}
-	for typed, want := range map[string]string{
-		"gihtub": "github", "git": "", "githb": "github", "GitHub": "github", "slak": "slack", "x": "", "": "", "zzzzzz": "",
-	} {
-		if got := nearest(typed, types); got != want {
-			t.Errorf("%q: %q, want %q", typed, got, want)
-		}
-	}
-}
-
 // Whatever lies in a folder is told apart without a panic.
 func FuzzBuiltFor(f *testing.F) {
 	for _, seed := range []string{"", script, "MZ", elfFor(62, 2), elfFor(183, 3), machoFor(0x01000007), "\xca\xfe\xba\xbe\x00\x00\x00\x01"} {
