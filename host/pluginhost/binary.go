@@ -128,11 +128,8 @@ func elfTarget(f *os.File, path string) ([]string, string, error) {
 
 func machoTargets(f *os.File) []string {
 	name := func(cpu macho.Cpu) string {
-		switch cpu {
-		case macho.CpuAmd64:
-			return "darwin/amd64"
-		case macho.CpuArm64:
-			return "darwin/arm64"
+		if arch, ok := map[macho.Cpu]string{macho.CpuAmd64: "amd64", macho.CpuArm64: "arm64"}[cpu]; ok {
+			return "darwin/" + arch
 		}
 		return "darwin/" + strings.ToLower(strings.TrimPrefix(cpu.String(), "Cpu"))
 	}

@@ -140,8 +140,9 @@ func ask(t testing.TB, p *Provider) view {
 	if err != nil {
 		t.Fatalf("look: %v", err)
 	}
+	text, _ := events[0].Extra["view"].(string)
 	var v view
-	if err := json.Unmarshal([]byte(events[0].Extra["view"].(string)), &v); err != nil {
+	if err := json.Unmarshal([]byte(text), &v); err != nil {
 		t.Fatal(err)
 	}
 	return v

@@ -180,10 +180,10 @@ func (h *Host) environment(typ, socketDir string, fromPlugin []string) []string 
 func dialOptions(maxMessage int) []grpc.DialOption {
 	return []grpc.DialOption{
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage)),
-		// As in sdk.Serve: large bodies do not wait for window updates.
+		// As in sdk.Serve: bodies do not wait for window updates, and nobody
+		// probes for a better size, which would be a tenth of a call's CPU time.
 		grpc.WithInitialWindowSize(1 << 20),
 		grpc.WithInitialConnWindowSize(8 << 20),
-		grpc.WithSharedWriteBuffer(true),
 		grpc.WithNoProxy(),
 		grpc.WithDisableServiceConfig(),
 		grpc.WithChainStreamInterceptor(optionalStreams),
@@ -209,13 +209,17 @@ func (in *instance) connect(ctx context.Context, typ string) error {
 	if err != nil {
 		return fmt.Errorf("connect: %w", err)
 	}
-	conn, err := protocol.Dispense(sdk.PluginName)
+	dispensed, err := protocol.Dispense(sdk.PluginName)
 	if err != nil {
 		return fmt.Errorf("connect: %w", err)
 	}
+	conn, ok := dispensed.(grpc.ClientConnInterface)
+	if !ok {
+		return fmt.Errorf("connect: go-plugin dispenses a %T instead of a connection", dispensed)
+	}
 	ctx, cancel := context.WithTimeout(ctx, describeTimeout)
 	defer cancel()
-	if in.client, err = client.Connect(ctx, conn.(grpc.ClientConnInterface)); err != nil {
+	if in.client, err = client.Connect(ctx, conn); err != nil {
 		if errors.Is(err, context.DeadlineExceeded) {
 			return fmt.Errorf("it shook hands but did not describe itself within %s: %w", describeTimeout, err)
 		}
