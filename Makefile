@@ -75,11 +75,11 @@ test: ## every test of every module (RACE=1 or 0, TESTFLAGS=...)
 
 .PHONY: e2e
 e2e: build ## real binaries, real processes, end to end
-	cd host && $(GO) test -tags=e2e -count=1 -timeout 15m $(TESTFLAGS) ./e2e/...
+	cd host && $(STATIC) $(GO) test $(STATIC_FLAGS) -tags=e2e -count=1 -timeout 15m $(TESTFLAGS) ./e2e/...
 
 .PHONY: soak
 soak: build ## the end-to-end tests for as long as they like
-	cd host && AL_SOAK=1 $(GO) test -tags=e2e -count=1 -timeout 24h -v $(TESTFLAGS) ./e2e/...
+	cd host && AL_SOAK=1 $(STATIC) $(GO) test $(STATIC_FLAGS) -tags=e2e -count=1 -timeout 24h -v $(TESTFLAGS) ./e2e/...
 
 FUZZTIME ?= 10s
 

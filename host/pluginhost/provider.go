@@ -81,6 +81,17 @@ func newProvider(h *Host, typ string) *Provider {
 // only the type.
 func (p *Provider) Describe() sdk.Descriptor { return *p.descriptor.Load() }
 
+// StartError is why the first launch failed, or nil when it worked or is still
+// under way.
+func (p *Provider) StartError() error {
+	select {
+	case <-p.first:
+		return p.firstErr
+	default:
+		return nil
+	}
+}
+
 // Verify implements [sdk.Provider].
 func (p *Provider) Verify(ctx context.Context, req sdk.Request, secrets []sdk.Secret) (sdk.Which, error) {
 	return call(ctx, p, "verify", func(ctx context.Context, c *client.Client) (sdk.Which, error) {
