@@ -25,26 +25,26 @@ func InstalledTypes() ([]string, error) {
 	return types, nil
 }
 
-// DescribeProvider starts an installed provider for as long as it takes to say
-// what it is.
-func DescribeProvider(ctx context.Context, typ string, log hclog.Logger) (d sdk.Descriptor, err error) {
+// DescribeProviders starts installed providers, all at once, for as long as they
+// take to say what they are. Those that do not start are left out; the error
+// says why.
+func DescribeProviders(ctx context.Context, types []string, log hclog.Logger) (ds []sdk.Descriptor, err error) {
 	dirs, err := InstalledProviderDirs()
 	if err != nil {
-		return d, err
+		return nil, err
 	}
 	runtime, err := os.MkdirTemp("", "al-describe-")
 	if err != nil {
-		return d, err
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(runtime)) }()
 	host := processes{pluginhost.New(pluginhost.Options{Dirs: dirs, RuntimeDir: runtime, Log: log})}
 	defer func() { err = errors.Join(err, host.Stop(ctx)) }()
-	if err := host.Start(ctx, []string{typ}); err != nil {
-		return d, err
+	err = host.Start(ctx, types)
+	for _, typ := range types {
+		if p, missing := host.Get(typ); missing == nil {
+			ds = append(ds, sdk.Describe(p))
+		}
 	}
-	p, err := host.Get(typ)
-	if err != nil {
-		return d, err
-	}
-	return sdk.Describe(p), nil
+	return ds, err
 }

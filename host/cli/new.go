@@ -59,14 +59,8 @@ func runNew(ctx context.Context, o newOptions) error {
 		return err
 	}
 	plan := projectPlan{dir: dir, name: safeName(filepath.Base(dir))}
-	typ, err := chooseProvider(o)
-	if err != nil {
+	if plan.provider, err = chooseProvider(ctx, o); err != nil {
 		return err
-	}
-	if typ != "" {
-		if plan.provider, err = app.DescribeProvider(ctx, typ, hclog.NewNullLogger()); err != nil {
-			return err
-		}
 	}
 	credentials, err := config.DefaultCredentials()
 	if err != nil {
@@ -99,20 +93,34 @@ func mustBeEmpty(dir string) error {
 	return nil
 }
 
-// chooseProvider returns the type to begin with, or nothing when no provider is
-// installed: a schedule needs none.
-func chooseProvider(o newOptions) (string, error) {
-	if o.provider != "" {
-		return o.provider, nil
+// chooseProvider returns the provider to begin with, or none when none is
+// installed: a schedule needs none. Unless a person says otherwise it is one
+// whose secret can be made up here, so that the project works at once.
+func chooseProvider(ctx context.Context, o newOptions) (sdk.Descriptor, error) {
+	types := []string{o.provider}
+	if o.provider == "" {
+		var err error
+		if types, err = app.InstalledTypes(); err != nil || len(types) == 0 {
+			return sdk.Descriptor{}, err
+		}
 	}
-	types, err := app.InstalledTypes()
-	if err != nil || len(types) == 0 {
-		return "", err
+	found, err := app.DescribeProviders(ctx, types, hclog.NewNullLogger())
+	if len(found) == 0 {
+		return sdk.Descriptor{}, err
 	}
-	if len(types) > 1 {
-		fmt.Fprintf(o.streams.Err, "installed providers: %s; beginning with %s (--provider chooses another)\n", strings.Join(types, ", "), types[0])
+	chosen := found[0]
+	if i := slices.IndexFunc(found, canGenerate); i >= 0 {
+		chosen = found[i]
 	}
-	return types[0], nil
+	if len(found) > 1 {
+		fmt.Fprintf(o.streams.Err, "installed providers: %s; beginning with %s (--provider chooses another)\n", strings.Join(types, ", "), chosen.Type)
+	}
+	return chosen, nil
+}
+
+// canGenerate says whether a credential of the provider can be made up here.
+func canGenerate(d sdk.Descriptor) bool {
+	return slices.ContainsFunc(d.Credential.Fields, func(f sdk.Field) bool { return f.Generated })
 }
 
 // safeName makes a folder's name one that a credential can have.
@@ -154,7 +162,7 @@ type projectPlan struct {
 func (p projectPlan) makeCredential(c config.Credentials) (string, error) {
 	typ := p.provider.Credential.Type
 	fields := p.provider.Credential.Fields
-	if typ == "" || !slices.ContainsFunc(fields, func(f sdk.Field) bool { return f.Generated }) {
+	if typ == "" || !canGenerate(p.provider) {
 		return "", nil
 	}
 	if _, err := c.Read(typ, p.name, fields); err == nil {
