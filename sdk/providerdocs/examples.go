@@ -120,10 +120,10 @@ func examples(doc string) (types map[string]string, triggers []trigger) {
 func values(right string) []string {
 	var all []string
 	for _, s := range stringValue.FindAllString(right, -1) {
-		switch {
-		case s[0] == '#': // a comment, and all that follows is part of it
+		switch s[0] {
+		case '#': // a comment, and all that follows is part of it
 			return all
-		case s[0] == '\'':
+		case '\'':
 			all = append(all, s[1:len(s)-1])
 		default:
 			v, err := strconv.Unquote(s)
