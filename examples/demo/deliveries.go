@@ -1,20 +1,11 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"embed"
-	"encoding/hex"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 )
-
-//go:embed payloads
-var payloads embed.FS
 
 // delivery is one request as GitHub would send it.
 type delivery struct {
@@ -39,40 +30,26 @@ var story = []delivery{
 
 // send posts a delivery and returns the status and the body of the answer.
 func (d delivery) send(ctx context.Context, url, secret string) (int, string, error) {
-	body, err := payloads.ReadFile("payloads/" + d.payload)
+	body, err := payloads.ReadFile("payloads/github/" + d.payload)
 	if err != nil {
 		return 0, "", err
 	}
 	if d.forge {
 		secret = "guess"
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
+	header := http.Header{}
+	header.Set("Content-Type", "application/json")
+	header.Set("User-Agent", "GitHub-Hookshot/demo")
+	header.Set("X-GitHub-Event", d.event)
+	header.Set("X-GitHub-Delivery", d.id)
+	header.Set("X-Hub-Signature-256", "sha256="+hexHMAC([]byte(secret), body))
+	got, err := exchange(ctx, http.MethodPost, url, header, body)
 	if err != nil {
 		return 0, "", err
 	}
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("User-Agent", "GitHub-Hookshot/demo")
-	req.Header.Set("X-GitHub-Event", d.event)
-	req.Header.Set("X-GitHub-Delivery", d.id)
-	req.Header.Set("X-Hub-Signature-256", "sha256="+sign(secret, body))
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return 0, "", err
+	text := strings.TrimSpace(got.body)
+	if got.status != d.status || !strings.Contains(text, d.contains) {
+		return got.status, text, fmt.Errorf("%s: answered %d %s; expected %d with %s", d.what, got.status, text, d.status, d.contains)
 	}
-	defer func() { _ = resp.Body.Close() }()
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
-	if err != nil {
-		return 0, "", err
-	}
-	text := strings.TrimSpace(string(answer))
-	if resp.StatusCode != d.status || !strings.Contains(text, d.contains) {
-		return resp.StatusCode, text, fmt.Errorf("%s: answered %d %s; expected %d with %s", d.what, resp.StatusCode, text, d.status, d.contains)
-	}
-	return resp.StatusCode, text, nil
-}
-
-func sign(secret string, body []byte) string {
-	mac := hmac.New(sha256.New, []byte(secret))
-	mac.Write(body)
-	return hex.EncodeToString(mac.Sum(nil))
+	return got.status, text, nil
 }

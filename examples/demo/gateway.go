@@ -139,30 +139,31 @@ type status struct {
 	} `json:"agents"`
 }
 
-// waitRun waits until an agent has ended a run and returns its id.
-func (g *gateway) waitRun(ctx context.Context) (agent, id string, err error) {
+// waitRun waits until an agent has ended another run than the one given, which
+// may be empty, and returns its id.
+func (g *gateway) waitRun(ctx context.Context, agent, previous string) (id string, err error) {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		out, err := g.run(ctx, "stat", "-p", g.project, "--json")
 		if err != nil {
-			return "", "", err
+			return "", err
 		}
 		var s status
 		if err := json.Unmarshal([]byte(out), &s); err != nil {
-			return "", "", fmt.Errorf("al stat --json: %w\n%s", err, out)
+			return "", fmt.Errorf("al stat --json: %w\n%s", err, out)
 		}
 		for _, a := range s.Agents {
-			if a.LastRun != nil && a.LastRun.State != "running" {
+			if a.Name == agent && a.LastRun != nil && a.LastRun.ID != previous && a.LastRun.State != "running" {
 				if a.LastRun.State != "done" {
-					return "", "", fmt.Errorf("the run of %s ended %s", a.Name, a.LastRun.State)
+					return "", fmt.Errorf("the run of %s ended %s", a.Name, a.LastRun.State)
 				}
-				return a.Name, a.LastRun.ID, nil
+				return a.LastRun.ID, nil
 			}
 		}
 		select {
 		case <-ctx.Done():
-			return "", "", fmt.Errorf("no run has ended: %w\n%s", ctx.Err(), g.said())
+			return "", fmt.Errorf("no run of %s has ended: %w\n%s", agent, ctx.Err(), g.said())
 		case <-tick.C:
 		}
 	}

@@ -1,6 +1,6 @@
 // Command demo shows the gateway at its main job on this machine: it makes a
-// project, starts it, sends deliveries as GitHub would, and shows what each was
-// answered and what the agent was told. It uses the built binaries as a person
+// project, starts it, sends deliveries as GitHub and then the other vendors would,
+// and shows what each was answered and what the agents were told. It uses the built binaries as a person
 // would and leaves nothing behind. It is not a test suite, but it fails when an
 // answer is not the one it promises.
 package main
@@ -61,6 +61,10 @@ func demo(ctx context.Context, s screen, bin string) (err error) {
 			return err
 		}
 	}
+	rest, err := configure(g.project, credentials, filepath.Join(bin, "plugins"))
+	if err != nil {
+		return err
+	}
 	secret, err := os.ReadFile(filepath.Join(credentials, "github_webhook_secret", "my-agents", "secret"))
 	if err != nil {
 		return err
@@ -72,7 +76,7 @@ func demo(ctx context.Context, s screen, bin string) (err error) {
 	if err := g.start(ctx); err != nil {
 		return err
 	}
-	s.line("ready after %d ms on %s, with the GitHub provider in a process of its own", time.Since(began).Milliseconds(), s.paint(cyan, g.url))
+	s.line("ready after %d ms on %s, each provider in a process of its own", time.Since(began).Milliseconds(), s.paint(cyan, g.url))
 
 	s.heading("3. GitHub calls: POST /webhooks/github")
 	for _, d := range story {
@@ -85,7 +89,8 @@ func demo(ctx context.Context, s screen, bin string) (err error) {
 	}
 
 	s.heading("4. The agent, started once")
-	agent, run, err := g.waitRun(ctx)
+	const agent = "hello"
+	run, err := g.waitRun(ctx, agent, "")
 	if err != nil {
 		return err
 	}
@@ -102,6 +107,11 @@ func demo(ctx context.Context, s screen, bin string) (err error) {
 		return err
 	}
 	s.block(stat)
+
+	s.heading("6. The other vendors")
+	if err := rest.show(ctx, s, g); err != nil {
+		return err
+	}
 
 	if err := g.stop(); err != nil {
 		return err
