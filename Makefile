@@ -11,7 +11,7 @@ SHELL := /bin/bash
 GO ?= go
 
 # A module is a folder with a go.mod, so a new provider is part of every target once it is there and in go.work.
-MODULES := $(patsubst %/go.mod,%,$(wildcard sdk/go.mod host/go.mod plugins/*/go.mod examples/*/go.mod bench/go.mod))
+MODULES := $(patsubst %/go.mod,%,$(wildcard sdk/go.mod host/go.mod plugins/*/go.mod examples/*/go.mod bench/go.mod e2e/go.mod))
 PACKAGES := $(MODULES:%=./%/...)
 PROVIDERS := $(patsubst plugins/%/go.mod,%,$(wildcard plugins/*/go.mod))
 
@@ -75,11 +75,11 @@ test: ## every test of every module (RACE=1 or 0, TESTFLAGS=...)
 
 .PHONY: e2e
 e2e: build ## real binaries, real processes, end to end
-	cd host && $(STATIC) $(GO) test $(STATIC_FLAGS) -tags=e2e -count=1 -timeout 15m $(TESTFLAGS) ./e2e/...
+	$(STATIC) $(GO) test $(STATIC_FLAGS) -tags=e2e -count=1 -timeout 15m $(TESTFLAGS) ./e2e/...
 
 .PHONY: soak
 soak: build ## the end-to-end tests for as long as they like
-	cd host && AL_SOAK=1 $(STATIC) $(GO) test $(STATIC_FLAGS) -tags=e2e -count=1 -timeout 24h -v $(TESTFLAGS) ./e2e/...
+	AL_SOAK=1 $(STATIC) $(GO) test $(STATIC_FLAGS) -tags=e2e -count=1 -timeout 24h -v $(TESTFLAGS) ./e2e/...
 
 FUZZTIME ?= 10s
 

@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -48,23 +49,36 @@ func newProject(t *testing.T, files map[string]string) *project {
 	p := &project{t: t, dir: filepath.Join(root, "p"), bin: filepath.Join(root, "bin")}
 	p.env = append(os.Environ(), "AL_CREDENTIALS_DIR="+filepath.Join(root, "credentials"), "NO_COLOR=1", "HOME="+root)
 
-	built, err := filepath.Abs("../../bin")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.CopyFS(p.bin, os.DirFS(built)); err != nil {
-		t.Fatalf("the binaries are not built; run make e2e: %v", err)
-	}
-	for _, name := range []string{"al", "plugins/al-provider-github"} {
-		if err := os.Chmod(filepath.Join(p.bin, name), 0o755); err != nil {
-			t.Fatal(err)
-		}
+	p.install("al")
+	for _, match := range providerType.FindAllStringSubmatch(files["config.toml"], -1) {
+		p.install("plugins/al-provider-" + match[1])
 	}
 	p.credential("github_webhook_secret", "main", "secret", secret)
 	for name, text := range files {
 		p.write(name, text)
 	}
 	return p
+}
+
+var providerType = regexp.MustCompile(`(?m)^type = "([a-z]+)"`)
+
+// install copies one of the built binaries, once.
+func (p *project) install(name string) {
+	p.t.Helper()
+	target := filepath.Join(p.bin, name)
+	if _, err := os.Stat(target); err == nil {
+		return
+	}
+	binary, err := os.ReadFile(filepath.Join("../bin", name))
+	if err != nil {
+		p.t.Fatalf("the binaries are not built; run make e2e: %v", err)
+	}
+	if err := os.MkdirAll(filepath.Dir(target), 0o700); err != nil {
+		p.t.Fatal(err)
+	}
+	if err := os.WriteFile(target, binary, 0o700); err != nil {
+		p.t.Fatal(err)
+	}
 }
 
 // standard is one source and one agent whose harness ends at once.

@@ -292,7 +292,7 @@ func TestLargestPayload(t *testing.T) {
 
 // Every real payload passes through the running gateway without a 5xx.
 func TestCorpus(t *testing.T) {
-	files, _ := filepath.Glob("../../../shared/corpus/github/*.json")
+	files, _ := filepath.Glob("../../shared/corpus/github/*.json")
 	if len(files) == 0 {
 		t.Skip("no corpus beside this checkout; the provider's own fixtures cover each event")
 	}
