@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
+
+	"github.com/action-llama/gateway/examples/demo/signing"
 )
 
 // delivery is one request as GitHub would send it.
@@ -42,7 +45,7 @@ func (d delivery) send(ctx context.Context, url, secret string) (int, string, er
 	header.Set("User-Agent", "GitHub-Hookshot/demo")
 	header.Set("X-GitHub-Event", d.event)
 	header.Set("X-GitHub-Delivery", d.id)
-	header.Set("X-Hub-Signature-256", "sha256="+hexHMAC([]byte(secret), body))
+	signing.GitHub(header, []byte(secret), body, time.Now())
 	got, err := exchange(ctx, http.MethodPost, url, header, body)
 	if err != nil {
 		return 0, "", err

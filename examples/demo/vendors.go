@@ -5,6 +5,8 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"net/http"
+
+	"github.com/action-llama/gateway/examples/demo/signing"
 )
 
 // vendor is one of the others: what has to be configured for it, and what it
@@ -14,7 +16,7 @@ type vendor struct {
 	credential string            // type of its credential
 	fields     map[string]string // of that credential
 	filters    string            // of the trigger, in TOML
-	sign       signer
+	sign       signing.Signer
 	key        []byte // what it signs with
 	stranger   []byte // what somebody else signs with
 	calls      []call
@@ -54,7 +56,7 @@ func vendors() ([]vendor, error) {
 }
 
 func sentryVendor() vendor {
-	v := withSecret("sentry", "Sentry", "sentry_client_secret", signSentry)
+	v := withSecret("sentry", "Sentry", "sentry_client_secret", signing.Sentry)
 	v.filters = `resources = ["issue"], actions = ["created"]`
 	issue := call{
 		what: "a new issue", payload: "issue.created.json",
@@ -66,7 +68,7 @@ func sentryVendor() vendor {
 }
 
 func linearVendor() vendor {
-	v := withSecret("linear", "Linear", "linear_webhook_secret", signLinear)
+	v := withSecret("linear", "Linear", "linear_webhook_secret", signing.Linear)
 	v.filters = `events = ["issues"], labels = ["agent"]`
 	issue := call{
 		what: "an issue got a label", payload: "Issue.update.json",
@@ -78,7 +80,7 @@ func linearVendor() vendor {
 }
 
 func slackVendor() vendor {
-	v := withSecret("slack", "Slack", "slack_signing_secret", signSlack)
+	v := withSecret("slack", "Slack", "slack_signing_secret", signing.Slack)
 	v.filters = `events = ["app_mention"], channels = ["C0WIDGETS"]`
 	v.calls = append([]call{{
 		what: "handshake: url_verification", payload: "url_verification.json",
@@ -105,7 +107,7 @@ func discordVendor() (vendor, error) {
 			"bot_token":      rand.Text(),
 		},
 		filters: `events = ["application_command"], commands = ["ask"]`,
-		sign:    signDiscord, key: private, stranger: stranger,
+		sign:    signing.Discord, key: private, stranger: stranger,
 		calls: append([]call{{
 			what: "handshake: PING", payload: "ping.json", want: answer{http.StatusOK, asJSON, `{"type":1}`},
 		}}, deliver(call{what: "/ask, for an agent", payload: "application_command.json"},
@@ -119,19 +121,19 @@ func discordVendor() (vendor, error) {
 
 func twitterVendor() vendor {
 	const token = "challenge-of-the-demo"
-	v := withSecret("twitter", "X", "x_twitter_api", signTwitter)
+	v := withSecret("twitter", "X", "x_twitter_api", signing.Twitter)
 	v.fields = map[string]string{"consumer_key": rand.Text(), "consumer_secret": string(v.key), "bearer_token": rand.Text()}
 	v.filters = `events = ["tweet_create_events"], users = ["1500000000000000001"]`
 	v.calls = append([]call{{
 		what: "handshake: CRC, by GET", method: http.MethodGet, query: "?crc_token=" + token, unsigned: true,
-		want: answer{http.StatusOK, asJSON, `{"response_token":"sha256=` + base64HMAC(v.key, []byte(token)) + `"}`},
+		want: answer{http.StatusOK, asJSON, `{"response_token":"` + signing.ChallengeResponse(v.key, token) + `"}`},
 	}}, deliver(call{what: "a post mentions the account", payload: "tweet_create_events.json"}, empty)...)
 	v.context = map[string]string{"event": "tweet_create_events"}
 	return v
 }
 
 func mintlifyVendor() vendor {
-	v := withSecret("mintlify", "Mintlify", "mintlify_webhook_secret", signMintlify)
+	v := withSecret("mintlify", "Mintlify", "mintlify_webhook_secret", signing.Mintlify)
 	v.filters = `events = ["build"], actions = ["failed"]`
 	v.calls = deliver(call{what: "a build failed", payload: "build.failed.json"}, queued)
 	v.context = map[string]string{"event": "build", "action": "failed", "conclusion": "failure", "branch": "main"}
@@ -139,7 +141,7 @@ func mintlifyVendor() vendor {
 }
 
 // withSecret is a vendor that shares one secret with its customer.
-func withSecret(typ, name, credential string, sign signer) vendor {
+func withSecret(typ, name, credential string, sign signing.Signer) vendor {
 	secret := rand.Text()
 	return vendor{
 		typ: typ, name: name, credential: credential, fields: map[string]string{"secret": secret},
