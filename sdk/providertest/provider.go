@@ -1,0 +1,187 @@
+package providertest
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/action-llama/gateway/sdk"
+)
+
+// describeTimes is how often the descriptor is asked for to be compared. An
+// order that comes from a map differs sooner.
+const describeTimes = 12
+
+// CheckProvider looks at what is not about one case: the descriptor, and that
+// cases can be delivered at the same time.
+func (s *Suite) CheckProvider(ctx context.Context, t *Target) []Finding {
+	k := s.checker(ctx, t, nil)
+	k.descriptor()
+	if !k.stopped() {
+		k.together()
+	}
+	return k.found()
+}
+
+func (k *checker) descriptor() {
+	if err := k.desc.Validate(); err != nil {
+		for line := range strings.Lines(err.Error()) {
+			k.reportLike(line, checkDescriptor, "%s", strings.TrimSpace(line))
+		}
+	}
+	times := describeTimes
+	if k.target.log != nil {
+		times = 1 // each is a process; the rest is asked in process
+	}
+	for range times {
+		again, err := guard(k, "Describe", describeLimit, k.target.describe)
+		if err != nil || k.stopped() {
+			return
+		}
+		if part := differingPart(k.desc, again); part != "" {
+			k.report(checkDescriptor, "Describe does not return the same each time (%s); it must be constant, so sort what comes from a map", part)
+			return
+		}
+	}
+}
+
+// differingPart names the field in which two descriptors differ.
+func differingPart(a, b sdk.Descriptor) string {
+	va, vb := reflect.ValueOf(a), reflect.ValueOf(b)
+	for i := range va.NumField() {
+		fa, fb := va.Field(i), vb.Field(i)
+		if written(fa) != written(fb) {
+			return va.Type().Field(i).Name
+		}
+	}
+	return ""
+}
+
+// written does not tell an empty list from none, as the wire does not.
+func written(v reflect.Value) string {
+	return strings.NewReplacer("[]string{}", "[]string(nil)", "{}", "(nil)").Replace(fmt.Sprintf("%#v", v))
+}
+
+// CheckCases looks at the cases alone: whether filters do as the cases say, and
+// whether every filter and event of a provider shows in them.
+func (s *Suite) CheckCases(d sdk.Descriptor) []Finding {
+	k := &checker{suite: s, target: new(Target), desc: d, more: map[string]int{}}
+	var events []wantEvent
+	for _, c := range s.Cases {
+		if c.want == nil {
+			continue
+		}
+		events = append(events, c.want.Events...)
+		k.c = c
+		for _, line := range c.filters {
+			k.filterLine(line)
+		}
+	}
+	k.c = nil
+	for _, name := range s.Events {
+		if !slices.ContainsFunc(events, func(e wantEvent) bool { return e.Name == name }) {
+			k.reportLike(checkEvents+name, checkEvents, "no case has the event %q; add one, as the vendor documents it", name)
+		}
+	}
+	for _, f := range d.Filters {
+		k.filter(f, events)
+	}
+	if len(d.Example) > 0 && !slices.ContainsFunc(events, k.example) {
+		k.report(checkDescriptor, "no case has an event that the example lets pass; a new project starts with it, so add the case or correct Descriptor.Example")
+	}
+	return k.found()
+}
+
+func (k *checker) filterLine(line filterLine) {
+	kind := checkFilters + k.c.Name
+	i := slices.IndexFunc(k.desc.Filters, func(f sdk.Filter) bool { return f.Name == line.filter })
+	if i < 0 {
+		k.reportLike(kind, checkFilters, "the descriptor has no filter %q", line.filter)
+		return
+	}
+	f := k.desc.Filters[i]
+	if f.Kind == sdk.String && len(line.values) != 1 {
+		k.reportLike(kind, checkFilters, "filter %q takes one string", f.Name)
+		return
+	}
+	pass := slices.ContainsFunc(k.c.want.Events, func(e wantEvent) bool { return passes(f, line.values, e.Attributes[f.Attribute]) })
+	if pass == line.pass {
+		return
+	}
+	var has []string
+	for _, e := range k.c.want.Events {
+		has = append(has, e.Attributes[f.Attribute]...)
+	}
+	verb := "holds it back"
+	if pass {
+		verb = "lets it pass"
+	}
+	k.reportLike(kind, checkFilters, "%s = %q %s; attribute %q is %q", f.Name, line.values, verb, f.Attribute, has)
+}
+
+// passes is what sdk.Filter documents.
+func passes(f sdk.Filter, values, has []string) bool {
+	if len(has) == 0 {
+		return f.PassAbsent
+	}
+	return slices.ContainsFunc(values, func(value string) bool {
+		return slices.ContainsFunc(has, func(h string) bool {
+			return h == value || !f.MatchCase && strings.EqualFold(h, value)
+		})
+	})
+}
+
+// example says that a trigger with the filters of the example starts on an
+// event. Values of filters on the same attribute unite.
+func (k *checker) example(e wantEvent) bool {
+	values, filters := map[string][]string{}, map[string]sdk.Filter{}
+	for _, f := range k.desc.Filters {
+		if some, ok := k.desc.Example[f.Name]; ok {
+			values[f.Attribute] = append(values[f.Attribute], some...)
+			filters[f.Attribute] = f
+		}
+	}
+	for attribute, f := range filters {
+		if !passes(f, values[attribute], e.Attributes[attribute]) {
+			return false
+		}
+	}
+	return true
+}
+
+// filter asks for three kinds of events: two that a value of the filter tells
+// apart, and one without such a value.
+func (k *checker) filter(f sdk.Filter, events []wantEvent) {
+	present, absent, differs, isName := false, false, false, true
+	var first []string
+	for _, e := range events {
+		has := e.Attributes[f.Attribute]
+		if !slices.Equal(has, []string{e.Name}) {
+			isName = false
+		}
+		switch {
+		case len(has) == 0:
+			absent = true
+		case !present:
+			present, first = true, has
+		case !passes(f, first[:1], has) || !passes(f, has[:1], first):
+			differs = true
+		}
+	}
+	report := func(format string, args ...any) {
+		k.reportLike(checkFilters+f.Name, checkFilters, "filter %q looks at attribute %q: "+format, append([]any{f.Name, f.Attribute}, args...)...)
+	}
+	switch {
+	case !present:
+		report("no event of any case has it; add a case, or correct the name")
+		return
+	case !differs:
+		report("it is %q in every case; add one with another value, which a trigger on this one holds back", first)
+	}
+	// Every event has a name, so every one has an attribute that is the name.
+	if !absent && !isName && !slices.Contains(k.suite.AlwaysPresent, f.Attribute) {
+		report("every event has it; add a case without, or name it in Options.AlwaysPresent")
+	}
+}

@@ -1,0 +1,209 @@
+package providertest_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/action-llama/gateway/sdk"
+	"github.com/action-llama/gateway/sdk/providertest"
+)
+
+var update = flag.Bool("update", false, "rewrite the expectations in testdata")
+
+// TestMain lets the test binary be the provider that it tests: started as a
+// provider, it is the mutant that its folder is named after.
+func TestMain(m *testing.M) {
+	if os.Getenv(sdk.Handshake().MagicCookieKey) == "" {
+		os.Exit(m.Run())
+	}
+	mode := filepath.Base(filepath.Dir(os.Args[0]))
+	if mode == "talks" {
+		fmt.Println("hello")
+	}
+	sdk.Serve(served(mode))
+}
+
+// binary returns a path under which this test is a provider.
+func binary(t *testing.T, mode string) string {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), mode)
+	path := filepath.Join(dir, sdk.BinaryPrefix+"bell")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(self, path); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestAGoodProviderPasses(t *testing.T) {
+	providertest.Run(t, providertest.Options{
+		New:    func() sdk.Provider { return bell{} },
+		Binary: binary(t, "good"),
+		Update: *update,
+		Sign:   signBell,
+		Events: []string{"ring", "knock"},
+		Short:  testing.Short(),
+	})
+}
+
+// A tool has no Options.Sign, and finds out for itself.
+func TestAGoodProviderPassesWithoutSign(t *testing.T) {
+	t.Parallel()
+	s := suite(t)
+	s.Sign, s.Short = nil, true
+	for _, f := range s.Check(t.Context(), providertest.Direct(bell{})) {
+		t.Error(f)
+	}
+}
+
+func suite(t *testing.T) *providertest.Suite {
+	t.Helper()
+	cases, err := providertest.ReadCases("testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &providertest.Suite{Cases: cases, Sign: signBell, Events: []string{"ring"}}
+}
+
+// recorder is a T that keeps what it is told.
+type recorder struct {
+	ctx    context.Context
+	name   string
+	said   *[]string
+	fatals int
+}
+
+func (r *recorder) Helper()                  {}
+func (r *recorder) Context() context.Context { return r.ctx }
+func (r *recorder) Errorf(format string, args ...any) {
+	*r.said = append(*r.said, r.name+": "+fmt.Sprintf(format, args...))
+}
+
+func (r *recorder) Fatalf(format string, args ...any) {
+	r.fatals++
+	r.Errorf(format, args...)
+}
+
+func (r *recorder) Run(name string, f func(*recorder)) bool {
+	before := len(*r.said)
+	f(&recorder{ctx: r.ctx, name: r.name + "/" + name, said: r.said})
+	return len(*r.said) == before
+}
+
+func recorded(t *testing.T, o providertest.Options) []string {
+	t.Helper()
+	r := &recorder{ctx: t.Context(), said: new([]string)}
+	providertest.Run(r, o)
+	return *r.said
+}
+
+func TestRunFailsTheTest(t *testing.T) {
+	t.Parallel()
+	good := func() sdk.Provider { return bell{} }
+	tests := map[string]struct {
+		options providertest.Options
+		want    string
+	}{
+		"no provider":        {providertest.Options{}, "Options.New is missing"},
+		"no cases":           {providertest.Options{New: good, Cases: t.TempDir()}, "there is no file *.txtar"},
+		"no such binary":     {providertest.Options{New: good, Binary: "testdata/nothing"}, "no such file"},
+		"package is wrong":   {providertest.Options{New: good, Package: "./nothing"}, "go build ./nothing"},
+		"event without case": {providertest.Options{New: good, Events: []string{"burgle"}}, `: events: no case has the event "burgle"`},
+		"talks on stdout":    {providertest.Options{New: good, Binary: binary(t, "talks")}, "sdk.Serve has to be the first call of main"},
+		"another descriptor": {providertest.Options{New: good, Binary: binary(t, "described")}, "it is not that of Options.New (Name)"},
+		"a failing case": {providertest.Options{New: func() sdk.Provider { return mutants()["accepts all"].provider }},
+			"/direct/ring.front: direct: ring.front: signature: no signature header at all: the request is accepted"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tt.options.Short = true
+			said := strings.Join(recorded(t, tt.options), "\n")
+			if !strings.Contains(said, tt.want) {
+				t.Errorf("said %q, want %q in it", said, tt.want)
+			}
+		})
+	}
+}
+
+func TestUpdateWritesWhatTheProviderDoes(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "new.txtar")
+	text := "-- request.http --\nPOST /webhooks/bell HTTP/1.1\nx-bell-signature: later\n\n{\"door\":\"front\"}\n-- secrets --\nhome secret=ding dong of home\n"
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o := providertest.Options{New: func() sdk.Provider { return bell{} }, Cases: dir, Sign: signBell, Short: true}
+	if said := strings.Join(recorded(t, o), "\n"); !strings.Contains(said, "want.json is missing") {
+		t.Errorf("a case without expectation: %s", said)
+	}
+	o.Update = true
+	said := strings.Join(recorded(t, o), "\n")
+	if strings.Contains(said, "direct: new:") {
+		t.Errorf("after the update: %s", said)
+	}
+	got, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const head = "-- request.http --\nPOST /webhooks/bell HTTP/1.1\nx-bell-signature: "
+	if !strings.HasPrefix(string(got), head+"sha256=") ||
+		!strings.Contains(string(got), "\nX-Bell-Timestamp: 1767225600\n\n{\"door\":\"front\"}\n-- secrets --\n") ||
+		!strings.Contains(string(got), "\"event\": \"ring\"") {
+		t.Errorf("the file is now\n%s", got)
+	}
+	again := fmt.Sprint(recorded(t, o))
+	after, err := os.ReadFile(path)
+	if err != nil || string(after) != string(got) {
+		t.Errorf("a second update changes the file (%v, %s)", err, again)
+	}
+}
+
+func TestAFaultyCaseIsNamedWithItsPlace(t *testing.T) {
+	t.Parallel()
+	const request = "-- request.http --\nGET / HTTP/1.1\n\n"
+	for text, want := range map[string]string{
+		"":                                "request.http is missing",
+		"-- request.http --\nhello\n":     "it begins with a line like",
+		request + "-- wants.json --\n{}":  "wants.json: no file of a case has this name",
+		request + "-- secrets --\nhome\n": "secrets: line 1: not \"source field=value\"",
+		request + "-- secrets --\na x=1\n\na x=2":           "line 3: source a has field x already",
+		request + "-- options --\nspeed: 2":                 "options are receivedAt and allowUnsigned",
+		request + "-- options --\nreceivedAt: now":          "cannot parse \"now\"",
+		request + "-- filters --\nlabels = [\"a\"]":         "filters: line 1: not `pass",
+		request + "-- filters --\npass labels = a":          "filters: line 1: not `pass",
+		request + "-- want.json --\n{\"whch\": []}":         "unknown field \"whch\"",
+		request + "-- want.json --\n{\"error\": \"bad\"}\n": "error \"bad\" is none of",
+		request + "-- secrets --\n-- secrets --\n":          "secrets: it is there twice",
+		request + "body\n-- body.base64 --\naGk=\n":         "request.http has a body, too",
+		request + "-- body.base64 --\n!\n":                  "illegal base64",
+	} {
+		_, err := providertest.ParseCase("x", []byte(text))
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), "case x: ") {
+			t.Errorf("%q: error %v, want %q in it", text, err, want)
+		}
+	}
+}
+
+func FuzzParseCase(f *testing.F) {
+	f.Add([]byte("-- request.http --\nPOST / HTTP/1.1\nA: b\n\nbody\n-- secrets --\nhome/x secret=1\n-- filters --\npass a = \"b\"\n"))
+	f.Add([]byte("-- request.http --\n\n\n-- want.json --\n{\"which\":[0],\"events\":null}\n-- options --\nallowUnsigned: true\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		c, err := providertest.ParseCase("x", data)
+		if err == nil && (c.Request.Method == "" || c.Request.Header == nil) {
+			t.Fatalf("%+v", c.Request)
+		}
+	})
+}
