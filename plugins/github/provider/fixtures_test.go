@@ -1,115 +1,46 @@
 package provider
 
 import (
-	"bufio"
-	"bytes"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
-	"errors"
 	"flag"
-	"io"
-	"net/http"
-	"os"
-	"path/filepath"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
-	"time"
-
-	"github.com/rogpeppe/go-internal/txtar"
 
 	"github.com/action-llama/gateway/sdk"
+	"github.com/action-llama/gateway/sdk/providertest"
 )
 
-var update = flag.Bool("update", false, "sign the fixtures again and rewrite their want.json")
+var update = flag.Bool("update", false, "sign the cases in testdata again and rewrite their want.json")
 
-// fixture is one file in testdata: a request after GitHub's documentation, the
-// secrets of the sources ("source field=value", one a line) and what becomes
-// of it.
-type fixture struct {
-	name    string
-	archive *txtar.Archive
-	req     sdk.Request
-	secrets []sdk.Secret
-}
-
-// outcome is what want.json holds.
-type outcome struct {
-	Which  sdk.Which   `json:"which,omitempty"`
-	Error  string      `json:"error,omitempty"`
-	Events []wantEvent `json:"events"`
-}
-
-// wantEvent is an event under the names that agents see.
-type wantEvent struct {
-	DeliveryID string              `json:"deliveryId,omitempty"`
-	Name       string              `json:"event"`
-	Action     string              `json:"action,omitempty"`
-	Repo       string              `json:"repo,omitempty"`
-	Number     int64               `json:"number,omitempty"`
-	Title      string              `json:"title,omitempty"`
-	Body       string              `json:"body,omitempty"`
-	URL        string              `json:"url,omitempty"`
-	Author     string              `json:"author,omitempty"`
-	Assignee   string              `json:"assignee,omitempty"`
-	Labels     []string            `json:"labels,omitempty"`
-	Branch     string              `json:"branch,omitempty"`
-	Conclusion string              `json:"conclusion,omitempty"`
-	Comment    string              `json:"comment,omitempty"`
-	Sender     string              `json:"sender,omitempty"`
-	Timestamp  *time.Time          `json:"timestamp,omitempty"`
-	Extra      map[string]any      `json:"extra,omitempty"`
-	Attributes map[string][]string `json:"attributes"`
-}
-
-func TestFixtures(t *testing.T) {
+// The cases are requests after GitHub's documentation, and its published
+// vector. The kit delivers them, and what hostile senders would make of them.
+func TestProvider(t *testing.T) {
 	t.Parallel()
-	for _, f := range fixtures(t) {
-		t.Run(f.name, func(t *testing.T) {
-			t.Parallel()
-			if *update {
-				f.sign(t)
-			}
-			got := f.outcome(t)
-			if *update {
-				f.set("want.json", got)
-				if err := os.WriteFile(filepath.Join("testdata", f.name+".txtar"), txtar.Format(f.archive), 0o644); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			if want := f.file("want.json"); !bytes.Equal(got, want) {
-				t.Errorf("got\n%s\nwant\n%s", got, want)
-			}
-		})
-	}
+	providertest.Run(t, providertest.Options{
+		New:     func() sdk.Provider { return New("test") },
+		Package: "..",
+		Update:  *update,
+		Short:   testing.Short(),
+		Sign: func(req *sdk.Request, secret map[string]string) {
+			req.Header.Set(signatureHeader, sign(secret[secretField], req.Body))
+		},
+		// Those that the provider knows more of than the common fields.
+		Events: slices.Sorted(maps.Keys(layouts())),
+	})
 }
 
-// Every event that the provider knows more of than the common fields has a
-// fixture, and the descriptor offers it.
-func TestFixturesCoverEveryEvent(t *testing.T) {
+func TestDescriptorOffersEveryEventWithALayout(t *testing.T) {
 	t.Parallel()
-	seen := map[string]bool{}
-	for _, f := range fixtures(t) {
-		seen[f.req.Header.Get(eventHeader)] = true
-	}
-	offered := map[string]bool{}
-	for _, event := range knownEvents() {
-		offered[event] = true
-	}
 	for event := range layouts() {
-		if !seen[event] {
-			t.Errorf("no fixture for event %s", event)
-		}
-		if !offered[event] {
+		if !slices.Contains(knownEvents(), event) {
 			t.Errorf("event %s is not among the values of the filter events", event)
 		}
 	}
 }
 
-// Every action and conclusion in a fixture is one that the descriptor knows,
-// so that nobody is warned about a filter that works.
+// Every action and conclusion in a case is one that the descriptor knows, so
+// that nobody is warned about a filter that works.
 func TestFixtureValuesAreKnown(t *testing.T) {
 	t.Parallel()
 	known := map[string]map[string]bool{"action": {}, "conclusion": {}, "event": {}}
@@ -118,15 +49,19 @@ func TestFixtureValuesAreKnown(t *testing.T) {
 			known[f.Attribute][value] = true
 		}
 	}
-	for _, f := range fixtures(t) {
-		if strings.HasPrefix(f.name, "repository_dispatch.") || strings.HasPrefix(f.name, "brand_new_event.") {
+	for _, c := range cases(t) {
+		if strings.HasPrefix(c.Name, "repository_dispatch.") || strings.HasPrefix(c.Name, "brand_new_event.") {
 			continue // anything goes
 		}
-		for _, e := range f.events(t) {
+		events, err := New("test").Parse(t.Context(), c.Request)
+		if err != nil && !strings.HasPrefix(c.Name, "vector.") {
+			t.Errorf("%s: %v", c.Name, err)
+		}
+		for _, e := range events {
 			for attribute := range known {
 				for _, value := range e.Attributes[attribute] {
 					if !known[attribute][value] {
-						t.Errorf("%s: %s %q is not a known value", f.name, attribute, value)
+						t.Errorf("%s: %s %q is not a known value", c.Name, attribute, value)
 					}
 				}
 			}
@@ -134,126 +69,13 @@ func TestFixtureValuesAreKnown(t *testing.T) {
 	}
 }
 
-func fixtures(t testing.TB) []*fixture {
+func cases(t testing.TB) []*providertest.Case {
 	t.Helper()
-	paths, err := filepath.Glob("testdata/*.txtar")
-	if err != nil || len(paths) == 0 {
-		t.Fatalf("no fixtures: %v", err)
-	}
-	var all []*fixture
-	for _, path := range paths {
-		all = append(all, loadFixture(t, strings.TrimSuffix(filepath.Base(path), ".txtar")))
+	all, err := providertest.ReadCases("testdata")
+	if err != nil {
+		t.Fatal(err)
 	}
 	return all
 }
 
-func loadFixture(t testing.TB, name string) *fixture {
-	t.Helper()
-	archive, err := txtar.ParseFile(filepath.Join("testdata", name+".txtar"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	f := &fixture{name: name, archive: archive}
-
-	head, body, ok := bytes.Cut(f.file("request.http"), []byte("\n\n"))
-	if !ok {
-		t.Fatalf("%s: request.http has no body", name)
-	}
-	// No Content-Length: the body is what is left, less the line end that the
-	// archive adds.
-	parsed, err := http.ReadRequest(bufio.NewReader(io.MultiReader(bytes.NewReader(head), strings.NewReader("\n\n"))))
-	if err != nil {
-		t.Fatalf("%s: %v", name, err)
-	}
-	f.req = sdk.Request{
-		Method: parsed.Method,
-		Path:   parsed.URL.Path,
-		Query:  parsed.URL.RawQuery,
-		Header: parsed.Header,
-		Body:   bytes.TrimSuffix(body, []byte("\n")),
-	}
-	for line := range strings.Lines(string(f.file("secrets"))) {
-		source, rest, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
-		field, value, _ := strings.Cut(rest, "=")
-		f.secrets = append(f.secrets, sdk.Secret{Source: source, Instance: "default", Fields: map[string]string{field: value}})
-	}
-	return f
-}
-
-func (f *fixture) file(name string) []byte {
-	for _, file := range f.archive.Files {
-		if file.Name == name {
-			return file.Data
-		}
-	}
-	return nil
-}
-
-func (f *fixture) set(name string, data []byte) {
-	for i, file := range f.archive.Files {
-		if file.Name == name {
-			f.archive.Files[i].Data = data
-			return
-		}
-	}
-	f.archive.Files = append(f.archive.Files, txtar.File{Name: name, Data: data})
-}
-
-func (f *fixture) sign(t *testing.T) {
-	t.Helper()
-	old := f.req.Header.Get(signatureHeader)
-	signature := sign(f.secrets[0].Fields[secretField], f.req.Body)
-	f.set("request.http", bytes.Replace(f.file("request.http"), []byte(old), []byte(signature), 1))
-	f.req.Header.Set(signatureHeader, signature)
-}
-
-func (f *fixture) outcome(t *testing.T) []byte {
-	t.Helper()
-	var got outcome
-	delivery, err := sdk.Deliver(t.Context(), New("test"), f.req, f.secrets, sdk.DeliverOptions{})
-	got.Which = delivery.Which
-	switch {
-	case errors.Is(err, sdk.ErrBadSignature):
-		got.Error = sdk.ErrBadSignature.Error()
-	case errors.Is(err, sdk.ErrUnparseable):
-		got.Error = sdk.ErrUnparseable.Error()
-	case err != nil:
-		t.Fatal(err)
-	}
-	got.Events = []wantEvent{}
-	for _, e := range delivery.Events {
-		want := wantEvent{
-			DeliveryID: e.DeliveryID, Name: e.Name, Action: e.Action, Repo: e.Repo, Number: e.Number,
-			Title: e.Title, Body: e.Body, URL: e.URL, Author: e.Author, Assignee: e.Assignee, Labels: e.Labels,
-			Branch: e.Branch, Conclusion: e.Conclusion, Comment: e.Comment, Sender: e.Sender,
-			Extra: e.Extra, Attributes: e.Attributes,
-		}
-		if !e.Timestamp.IsZero() {
-			want.Timestamp = &e.Timestamp
-		}
-		got.Events = append(got.Events, want)
-	}
-	var out bytes.Buffer
-	enc := json.NewEncoder(&out)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	if err := enc.Encode(got); err != nil {
-		t.Fatal(err)
-	}
-	return out.Bytes()
-}
-
-func (f *fixture) events(t *testing.T) []sdk.Event {
-	t.Helper()
-	events, err := New("test").Parse(t.Context(), f.req)
-	if err != nil {
-		t.Fatalf("%s: %v", f.name, err)
-	}
-	return events
-}
-
-func sign(secret string, body []byte) string {
-	mac := hmac.New(sha256.New, []byte(secret))
-	mac.Write(body)
-	return "sha256=" + hex.EncodeToString(mac.Sum(nil))
-}
+func sign(secret string, body []byte) string { return sdk.SignHMACSHA256("sha256=", secret, body) }

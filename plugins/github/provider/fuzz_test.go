@@ -15,8 +15,8 @@ import (
 // Whatever arrives is an event, a ping or unparseable, and what is taken for
 // JSON is JSON for others, too.
 func FuzzParse(f *testing.F) {
-	for _, fx := range fixtures(f) {
-		f.Add(fx.req.Header.Get(eventHeader), fx.req.Header.Get("Content-Type"), fx.req.Body)
+	for _, c := range cases(f) {
+		f.Add(c.Request.Header.Get(eventHeader), c.Request.Header.Get("Content-Type"), c.Request.Body)
 	}
 	f.Add("issues", "", []byte(`{"issue":{"labels":[[{"name":"a"}],{"name":["b"]}],"number":-0}}`))
 	f.Add("status", "", []byte(`{"branches":{"name":"a"},"state":"\u0000"}`))
