@@ -152,6 +152,7 @@ func TestCheckExamples(t *testing.T) {
 		{"several lines", "[[webhooks]]\nsource = \"home\"\ndoors = [\n  \"front\",\n]", []string{"all of it on this line"}},
 		{"of another type", "[[webhooks]]\nsource = \"shop\"\nsums = [\"1\"]", nil},
 		{"source from nowhere", "[[webhooks]]\nsource = \"attic\"", []string{`type of the source "attic"`}},
+		{"another file", "[[webhooks]]\nsource = \"home\"\n\n# agents/next/config.toml\nscale = 2\n\n[[webhooks]]\nsource = \"home\"", nil},
 		{"other tables", "[params]\nwindows = \"x\"\n[[webhooks]]\nsource = \"home\"\n[runner]\nharness = \"print\"", nil},
 	}
 	for _, tt := range tests {

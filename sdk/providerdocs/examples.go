@@ -78,6 +78,7 @@ type setting struct {
 var (
 	sourceHeader = regexp.MustCompile(`^\[\s*webhooks\s*\.\s*["']?([^"'\]\s]+)["']?\s*\]`)
 	assignment   = regexp.MustCompile(`^["']?([A-Za-z0-9_-]+)["']?\s*=\s*(.*)$`)
+	nextFile     = regexp.MustCompile(`^#\s*\S+\.toml$`) // one block may show several files
 	stringValue  = regexp.MustCompile(`"(?:[^"\\]|\\.)*"|'[^']*'|#.*`)
 )
 
@@ -95,6 +96,8 @@ func examples(doc string) (types map[string]string, triggers []trigger) {
 			inBlock = strings.HasPrefix(line, "```toml")
 			inTrigger, source = false, ""
 		case !inBlock:
+		case nextFile.MatchString(line):
+			inTrigger, source = false, ""
 		case strings.HasPrefix(line, "[[webhooks]]"):
 			inTrigger, source = true, ""
 			triggers = append(triggers, trigger{line: i + 1})
