@@ -8,6 +8,7 @@ require (
 )
 
 require (
+	github.com/action-llama/gateway/examples/demo v0.0.0
 	github.com/fatih/color v1.13.0 // indirect
 	github.com/hashicorp/go-hclog v1.6.3 // indirect
 	github.com/klauspost/compress v1.20.3 // indirect
@@ -22,3 +23,5 @@ require (
 replace github.com/action-llama/gateway/sdk => ../sdk
 
 replace github.com/action-llama/gateway/host => ../host
+
+replace github.com/action-llama/gateway/examples/demo => ../examples/demo

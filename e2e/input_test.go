@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -287,31 +286,5 @@ func TestLargestPayload(t *testing.T) {
 	form.header = map[string]string{"Content-Type": "application/x-www-form-urlencoded"}
 	if a := g.mustSend(form); a.code != http.StatusOK || a.Queued != 1 {
 		t.Errorf("%d bytes of form: answered %d %s", len(form.body), a.code, a.text)
-	}
-}
-
-// Every real payload passes through the running gateway without a 5xx.
-func TestCorpus(t *testing.T) {
-	files, _ := filepath.Glob("../../shared/corpus/github/*.json")
-	if len(files) == 0 {
-		t.Skip("no corpus beside this checkout; the provider's own fixtures cover each event")
-	}
-	p := standard("[[webhooks]]\nsource = \"main\"\n")
-	g := newProject(t, p).start()
-	for _, file := range files {
-		body, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		name := filepath.Base(file)
-		event, _, _ := strings.Cut(name, ".")
-		a := g.mustSend(delivery{event: event, id: name, body: body})
-		want := 1
-		if event == "ping" {
-			want = 0
-		}
-		if a.code != http.StatusOK || a.Queued != want {
-			t.Errorf("%s: answered %d %s; want %d queued", name, a.code, a.text, want)
-		}
 	}
 }
