@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -19,6 +20,9 @@ import (
 type project struct {
 	agents int // of which the first waits for what is sent
 	queue  int // its maxWorkQueueSize; 0 means large enough for everything
+
+	vendors []vendor // instead: one agent that waits for all that these send
+	public  ed25519.PublicKey
 }
 
 // gateway is a running gateway.
@@ -143,6 +147,9 @@ labels = [%q]
 `, queue, labels)
 		files[filepath.Join(dir, "agents", name, "SKILL.md")] = "Look at it.\n"
 	}
+	if len(p.vendors) > 0 {
+		files = vendorFiles(dir, credentials, p.vendors, p.public)
+	}
 	for name, text := range files {
 		if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
 			return err
@@ -187,9 +194,18 @@ func cpu(pid int) time.Duration {
 
 // provider is the process id of the gateway's only provider, or 0.
 func (g *gateway) provider() int {
+	for _, pid := range g.providers() {
+		return pid
+	}
+	return 0
+}
+
+// providers are the process ids of the gateway's providers, by type.
+func (g *gateway) providers() map[string]int {
+	found := map[string]int{}
 	threads, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", g.pid))
 	if err != nil {
-		return 0
+		return found
 	}
 	for _, thread := range threads { // children belong to the thread that made them
 		raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%s/children", g.pid, thread.Name()))
@@ -198,13 +214,15 @@ func (g *gateway) provider() int {
 		}
 		for _, child := range strings.Fields(string(raw)) {
 			exe, err := os.Readlink("/proc/" + child + "/exe")
-			if err == nil && strings.HasPrefix(filepath.Base(exe), "al-provider-") {
-				pid, err := strconv.Atoi(child)
-				if err == nil {
-					return pid
+			if err != nil {
+				continue
+			}
+			if typ, ok := strings.CutPrefix(filepath.Base(exe), "al-provider-"); ok {
+				if pid, err := strconv.Atoi(child); err == nil {
+					found[typ] = pid
 				}
 			}
 		}
 	}
-	return 0
+	return found
 }

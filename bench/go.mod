@@ -10,6 +10,7 @@ require (
 )
 
 require (
+	github.com/action-llama/gateway/examples/demo v0.0.0
 	github.com/beorn7/perks v1.0.1 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/fatih/color v1.13.0 // indirect
@@ -57,3 +58,5 @@ replace github.com/action-llama/gateway/sdk => ../sdk
 replace github.com/action-llama/gateway/host => ../host
 
 replace github.com/action-llama/gateway/plugins/github => ../plugins/github
+
+replace github.com/action-llama/gateway/examples/demo => ../examples/demo

@@ -34,6 +34,7 @@ func main() {
 	}
 	var o options
 	flag.StringVar(&o.bin, "bin", "bin", "folder with al and plugins/")
+	flag.StringVar(&o.payloads, "payloads", "examples/demo/payloads", "folder with the demo's payloads")
 	flag.IntVar(&o.clients, "clients", 64, "connections that send at the same time")
 	flag.DurationVar(&o.round, "round", 5*time.Second, "length of one measurement")
 	flag.IntVar(&o.rounds, "rounds", 3, "measurements of each kind; the median is shown")
@@ -64,6 +65,8 @@ type options struct {
 	rounds  int
 	long    int
 	depth   int
+	// payloads is the folder with those of the demo.
+	payloads string
 }
 
 // loadOnly loads a gateway that somebody else started, for profiling it.
@@ -101,7 +104,7 @@ func bench(ctx context.Context, o options) error {
 	fmt.Printf("%s, %d cores, %s, %d clients on the same machine, payload %d bytes\n\n", cpuModel(), runtime.NumCPU(),
 		runtime.Version(), o.clients, len(payload))
 	for _, measure := range []func(context.Context, options, *table) error{
-		startAndIdle, throughput, depth, manyAgents, longLife,
+		startAndIdle, throughput, depth, manyAgents, eachVendor, longLife,
 	} {
 		if err := measure(ctx, o, &t); err != nil {
 			return err
