@@ -115,7 +115,7 @@ func (o others) show(ctx context.Context, s screen, g *gateway) error {
 		for _, c := range v.calls {
 			got, id, err := v.send(ctx, g.url, c)
 			if text := got.text(); len(text) <= inline {
-				s.line("%s  %-27s %s", s.status(got.status), c.what, s.paint(dim, text))
+				s.line("%s  %-28s %s", s.status(got.status), c.what, s.paint(dim, text))
 			} else {
 				s.line("%s  %s", s.status(got.status), c.what)
 				s.line("     %s", s.paint(dim, text))

@@ -84,26 +84,34 @@ func (t told) check(v vendor, receipt string) error {
 // show prints one line a field, but for those that look alike for every vendor.
 // What is checked inside of extra gets its own lines, as extra is cut.
 func (t told) show(s screen, checked map[string]string) {
+	var paths []string
 	for _, name := range t.names {
 		switch name {
 		case "source", "provider", "timestamp", "deliveryId", "receiptId":
-			continue
+		default:
+			paths = append(paths, name)
 		}
-		t.line(s, name)
 	}
 	for _, path := range slices.Sorted(maps.Keys(checked)) {
 		if strings.Contains(path, ".") {
-			t.line(s, path)
+			paths = append(paths, path)
 		}
+	}
+	width := 0
+	for _, path := range paths {
+		width = max(width, len(path))
+	}
+	for _, path := range paths {
+		s.line("%s %-*s  %s", s.paint(dim, "|"), width, path, oneLine(t.at(path)))
 	}
 }
 
 const shown = 100 // characters of a value
 
-func (t told) line(s screen, path string) {
+func oneLine(value string) string {
 	var b strings.Builder
 	n := 0
-	for _, r := range t.at(path) {
+	for _, r := range value {
 		if n++; n > shown {
 			b.WriteString("...")
 			break
@@ -113,5 +121,5 @@ func (t told) line(s screen, path string) {
 		}
 		b.WriteRune(r)
 	}
-	s.line("%s %-11s %s", s.paint(dim, "|"), path, b.String())
+	return b.String()
 }

@@ -86,7 +86,7 @@ func slackVendor() vendor {
 		what: "handshake: url_verification", payload: "url_verification.json",
 		want: answer{http.StatusOK, asJSON, `{"challenge":"widgets-stand-in-any-wind-3eZbrw1aBm"}`},
 	}}, deliver(call{what: "the agent was mentioned", payload: "app_mention.json"}, empty)...)
-	v.context = map[string]string{"event": "app_mention"}
+	v.context = map[string]string{"event": "app_mention", "sender": "U0GRACE01", "extra.channel": "C0WIDGETS", "extra.thread": "1795420700.000100"}
 	return v
 }
 
@@ -128,7 +128,8 @@ func twitterVendor() vendor {
 		what: "handshake: CRC, by GET", method: http.MethodGet, query: "?crc_token=" + token, unsigned: true,
 		want: answer{http.StatusOK, asJSON, `{"response_token":"` + signing.ChallengeResponse(v.key, token) + `"}`},
 	}}, deliver(call{what: "a post mentions the account", payload: "tweet_create_events.json"}, empty)...)
-	v.context = map[string]string{"event": "tweet_create_events"}
+	// The id is beyond what a float64 holds.
+	v.context = map[string]string{"event": "tweet_create_events", "sender": "grace", "url": "https://x.com/grace/status/2100000000000000257"}
 	return v
 }
 
