@@ -1,0 +1,277 @@
+package provider
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/action-llama/gateway/sdk"
+)
+
+const testSecret = "linear-test-secret"
+
+// sentAt is the time in the vectors, 2023-02-10T19:22:20.508Z.
+func sentAt() time.Time { return time.UnixMilli(1676056940508) }
+
+// No complete vector is published. These were computed with another program.
+func TestVerifyVectors(t *testing.T) {
+	t.Parallel()
+	tests := []struct{ name, body, signature string }{
+		{
+			"comment",
+			`{"action":"create","type":"Comment","createdAt":"2020-01-23T12:53:18.084Z","data":{"id":"2174add1-f7c8-44e3-bbf3-2d60b5ea8bc9","body":"Looks good"},"organizationId":"dc844923-f9a4-40a3-825c-dea7747e57d6","webhookTimestamp":1676056940508,"webhookId":"000042e3-d123-4980-b49f-8e140eef9329"}`,
+			"a38a842c77d528ae503f11dde83158b43ba1b3d91e83fe9dd9465ffdcf0e6b41",
+		},
+		{
+			"not ascii",
+			`{"action":"update","type":"Issue","data":{"title":"日本語 ✅"},"webhookTimestamp":1676056940508}`,
+			"3262c43cb1aefb9de75a4e309ea59fd168c53a6aa9cddb0bd2b1d3351759f708",
+		},
+	}
+	for _, tt := range tests {
+		req := sdk.Request{Header: http.Header{}, Body: []byte(tt.body), ReceivedAt: sentAt()}
+		req.Header.Set(signatureHeader, tt.signature)
+		if which, err := New("test").Verify(t.Context(), req, secretsOf(testSecret)); err != nil || !slices.Equal(which, sdk.Which{0}) {
+			t.Errorf("%s: %v, %v", tt.name, which, err)
+		}
+		if got := sign(testSecret, []byte(tt.body)); got != tt.signature {
+			t.Errorf("%s: the tests sign otherwise", tt.name)
+		}
+	}
+}
+
+func TestVerifyAge(t *testing.T) {
+	t.Parallel()
+	for off, want := range map[time.Duration]error{
+		0:                                  nil,
+		60 * time.Second:                   nil,
+		-60 * time.Second:                  nil,
+		60*time.Second + time.Nanosecond:   sdk.ErrStale,
+		60*time.Second + time.Millisecond:  sdk.ErrStale,
+		-60*time.Second - time.Millisecond: sdk.ErrStale,
+		time.Hour:                          sdk.ErrStale, // the second retry, if it kept its first time
+		-time.Hour:                         sdk.ErrStale,
+		1 << 62:                            sdk.ErrStale,
+	} {
+		req := signed(fmt.Appendf(nil, `{"type":"Issue","webhookTimestamp":%d}`, sentAt().UnixMilli()))
+		req.ReceivedAt = sentAt().Add(off)
+		which, err := New("test").Verify(t.Context(), req, secretsOf(testSecret))
+		if !errors.Is(err, want) || (want == nil) != (len(which) == 1) {
+			t.Errorf("off by %s: %v, %v; want %v", off, which, err, want)
+		}
+		if err != nil && !errors.Is(err, sdk.ErrBadSignature) {
+			t.Errorf("off by %s: %v is no bad signature", off, err)
+		}
+	}
+	var never time.Time
+	req := signed([]byte(`{"webhookTimestamp":1676056940508}`))
+	req.ReceivedAt = never
+	if _, err := New("test").Verify(t.Context(), req, secretsOf(testSecret)); !errors.Is(err, sdk.ErrStale) {
+		t.Errorf("without a time of receipt: %v", err)
+	}
+}
+
+// Bodies that are signed, by whoever has the secret, and lack a time that can
+// be judged.
+func TestVerifyTimestamps(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]error{
+		`{"webhookTimestamp":1676056940508}`:                                           nil,
+		`{"webhookTimestamp":1676056940508.0}`:                                         nil,
+		`{"webhookTimestamp":1676056940508.25}`:                                        nil,
+		`{"webhookTimestamp":1.676056940508e12}`:                                       nil,
+		`{"webhookTimestamp":1676056940508e0}`:                                         nil,
+		` { "a" : [1, {"webhookTimestamp": 1}] , "webhookTimestamp" : 1676056940508 }`: nil,
+		`{"webhook\u0054imestamp":1676056940508}`:                                      nil,
+		`{"a":1,"a":2,"webhookTimestamp":1676056940508}`:                               nil, // Parse refuses it
+
+		`{"webhookTimestamp":1676056940}`:                            sdk.ErrStale, // seconds
+		`{"webhookTimestamp":1676056940508000}`:                      sdk.ErrBadSignature,
+		`{"webhookTimestamp":253402300799999}`:                       sdk.ErrStale,
+		`{"webhookTimestamp":1}`:                                     sdk.ErrStale,
+		`{"webhookTimestamp":0}`:                                     sdk.ErrBadSignature,
+		`{"webhookTimestamp":-1676056940508}`:                        sdk.ErrBadSignature,
+		`{"webhookTimestamp":1e400}`:                                 sdk.ErrBadSignature,
+		`{"webhookTimestamp":NaN}`:                                   sdk.ErrBadSignature,
+		`{"webhookTimestamp":"1676056940508"}`:                       sdk.ErrBadSignature,
+		`{"webhookTimestamp":null}`:                                  sdk.ErrBadSignature,
+		`{"webhookTimestamp":[1676056940508]}`:                       sdk.ErrBadSignature,
+		`{"webhookTimestamp":0x185D4F0}`:                             sdk.ErrBadSignature,
+		`{"webhookTimestamp"`:                                        sdk.ErrBadSignature,
+		`{"WebhookTimestamp":1676056940508}`:                         sdk.ErrBadSignature,
+		`{"data":{"webhookTimestamp":1676056940508}}`:                sdk.ErrBadSignature,
+		`{"webhookTimestamp":null,"webhookTimestamp":1676056940508}`: sdk.ErrBadSignature,
+		`[{"webhookTimestamp":1676056940508}]`:                       sdk.ErrBadSignature,
+		`{`:                                                          sdk.ErrBadSignature,
+		`{}`:                                                         sdk.ErrBadSignature,
+		`{"a":`:                                                      sdk.ErrBadSignature,
+		`{1:2}`:                                                      sdk.ErrBadSignature,
+		``:                                                           sdk.ErrBadSignature,
+		`null`:                                                       sdk.ErrBadSignature,
+		`1676056940508`:                                              sdk.ErrBadSignature,
+		`Hello, World!`:                                              sdk.ErrBadSignature,
+		"\xff\xfe":                                                   sdk.ErrBadSignature,
+		"{\"\xff\":1,\"webhookTimestamp\":1676056940508}":                                                          sdk.ErrBadSignature,
+		`{"a":` + strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000) + `,"webhookTimestamp":1676056940508}`: sdk.ErrBadSignature,
+	} {
+		req := signed([]byte(body))
+		req.ReceivedAt = sentAt()
+		// The unsigned header says what it likes.
+		req.Header.Set("Linear-Timestamp", "1676056940508")
+		which, err := New("test").Verify(t.Context(), req, secretsOf(testSecret))
+		short := body[:min(len(body), 80)]
+		if !errors.Is(err, want) || (want == nil) != (len(which) == 1) || errors.Is(err, sdk.ErrStale) != errors.Is(want, sdk.ErrStale) {
+			t.Errorf("%s: %v, %v; want %v", short, which, err, want)
+		}
+		if err != nil && len(body) > 20 && strings.Contains(err.Error(), body) {
+			t.Errorf("%s: the error quotes the body: %v", short, err)
+		}
+	}
+}
+
+// A stranger's body is not looked at: its time changes nothing in the answer.
+func TestVerifySignatureFirst(t *testing.T) {
+	t.Parallel()
+	for _, body := range []string{`{"webhookTimestamp":1}`, `{"webhookTimestamp":1676056940508}`, `{`, ""} {
+		req := signed([]byte(body))
+		req.ReceivedAt = sentAt()
+		_, err := New("test").Verify(t.Context(), req, secretsOf("another secret"))
+		if !errors.Is(err, sdk.ErrBadSignature) || errors.Is(err, sdk.ErrStale) || strings.Contains(err.Error(), "webhookTimestamp") {
+			t.Errorf("%s: %v", body, err)
+		}
+	}
+}
+
+func TestVerifyRefuses(t *testing.T) {
+	t.Parallel()
+	body := goodBody()
+	good := sign(testSecret, body)
+	tests := map[string][]string{
+		"missing":             nil,
+		"empty":               {""},
+		"prefixed":            {"sha256=" + good},
+		"upper-case digits":   {strings.ToUpper(good)},
+		"short":               {good[:len(good)-2]},
+		"odd":                 {good[:len(good)-1]},
+		"long":                {good + "00"},
+		"space before":        {" " + good},
+		"space after":         {good + " "},
+		"not hex":             {strings.Repeat("g", 64)},
+		"zeros":               {strings.Repeat("0", 64)},
+		"doubled":             {good, good},
+		"doubled, one wrong":  {strings.Repeat("0", 64), good},
+		"two in one":          {good + "," + good},
+		"another secret's":    {sign("other", body)},
+		"of the trimmed body": {sign(testSecret, body[:len(body)-1])},
+	}
+	for name, values := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			req := signed(body)
+			req.Header.Del(signatureHeader)
+			if values != nil {
+				req.Header[http.CanonicalHeaderKey(signatureHeader)] = values
+			}
+			which, err := New("test").Verify(t.Context(), req, secretsOf(testSecret))
+			if !errors.Is(err, sdk.ErrBadSignature) || which != nil {
+				t.Errorf("Verify = %v, %v; want a bad signature", which, err)
+			}
+			if err != nil && strings.Contains(err.Error(), testSecret) {
+				t.Errorf("the error tells the secret: %v", err)
+			}
+		})
+	}
+}
+
+func TestVerifyNoticesEveryBit(t *testing.T) {
+	t.Parallel()
+	p := New("test")
+	body := goodBody()
+	refused := func(req sdk.Request, what string, i int) {
+		t.Helper()
+		if _, err := p.Verify(t.Context(), req, secretsOf(testSecret)); !errors.Is(err, sdk.ErrBadSignature) {
+			t.Errorf("%s %d flipped: %v", what, i, err)
+		}
+	}
+	good := []byte(sign(testSecret, body))
+	for i := range 8 * len(good) {
+		flipped := bytes.Clone(good)
+		flipped[i/8] ^= 1 << (i % 8)
+		req := signed(body)
+		req.Header.Set(signatureHeader, string(flipped))
+		refused(req, "bit of the signature", i)
+	}
+	for i := range 8 * len(body) {
+		req := signed(body)
+		req.Body = bytes.Clone(body)
+		req.Body[i/8] ^= 1 << (i % 8)
+		refused(req, "bit of the body", i)
+	}
+}
+
+func TestVerifySecrets(t *testing.T) {
+	t.Parallel()
+	body := goodBody()
+	tests := []struct {
+		name    string
+		secrets []sdk.Secret
+		want    sdk.Which
+		err     error
+	}{
+		{"second of three", secretsOf("old", testSecret, "other"), sdk.Which{1}, nil},
+		{"two sources share it", secretsOf(testSecret, "other", testSecret), sdk.Which{0, 2}, nil},
+		{"an empty one beside it", secretsOf("", testSecret), sdk.Which{1}, nil},
+		{"none", nil, nil, sdk.ErrBadSignature},
+		{"none fits", secretsOf("old", "other"), nil, sdk.ErrBadSignature},
+		{"not trimmed", secretsOf(testSecret+"\n", " "+testSecret), nil, sdk.ErrBadSignature},
+		{"empty", secretsOf(""), nil, sdk.ErrCredential},
+		{"without the field", []sdk.Secret{{Source: "a", Fields: map[string]string{"token": testSecret}}}, nil, sdk.ErrCredential},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			which, err := New("test").Verify(t.Context(), signed(body), tt.secrets)
+			if !slices.Equal(which, tt.want) || !errors.Is(err, tt.err) {
+				t.Errorf("Verify = %v, %v; want %v, %v", which, err, tt.want, tt.err)
+			}
+		})
+	}
+	// HMAC takes an empty key. A stranger can compute with that one.
+	req := signed(body)
+	req.Header.Set(signatureHeader, sign("", body))
+	if which, err := New("test").Verify(t.Context(), req, secretsOf("", testSecret)); !errors.Is(err, sdk.ErrBadSignature) {
+		t.Errorf("signed with nothing: %v, %v", which, err)
+	}
+}
+
+func secretsOf(texts ...string) []sdk.Secret {
+	var secrets []sdk.Secret
+	for _, text := range texts {
+		secrets = append(secrets, sdk.Secret{Source: "team", Instance: "default", Fields: map[string]string{secretField: text}})
+	}
+	return secrets
+}
+
+func sign(secret string, body []byte) string { return sdk.SignHMACSHA256("", secret, body) }
+
+// goodBody was sent 750 ms before the usual receipt.
+func goodBody() []byte { return []byte(`{"type":"Issue","webhookTimestamp":1767225599250}`) }
+
+// delivery is an unsigned request.
+func delivery(body []byte) sdk.Request {
+	req := sdk.Request{Method: http.MethodPost, Path: "/webhooks/linear", Header: http.Header{}, Body: body, ReceivedAt: usualReceipt()}
+	req.Header.Set("Content-Type", "application/json; charset=utf-8")
+	req.Header.Set(deliveryHeader, "6f1a2b3c-0000-4000-8000-000000000001")
+	return req
+}
+
+func signed(body []byte) sdk.Request {
+	req := delivery(body)
+	req.Header.Set(signatureHeader, sign(testSecret, body))
+	return req
+}
