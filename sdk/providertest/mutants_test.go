@@ -128,13 +128,13 @@ func mutants() map[string]mutant {
 		"slow": {bell{
 			describe: func(d *sdk.Descriptor) { d.ReplyDeadline = 20 * time.Millisecond },
 			parse: func(req sdk.Request) ([]sdk.Event, error) {
-				<-time.After(100 * time.Millisecond)
+				<-time.After(150 * time.Millisecond)
 				return goodParse(req)
 			}}, "call", "takes 1", false},
 		"hangs": {bell{
 			describe: func(d *sdk.Descriptor) { d.ReplyDeadline = 20 * time.Millisecond },
 			parse: func(req sdk.Request) ([]sdk.Event, error) {
-				<-time.After(time.Second)
+				<-time.After(10 * time.Second)
 				return goodParse(req)
 			}}, "call", "does not look at its context", false},
 		"quadratic": {bell{
