@@ -123,7 +123,7 @@ lint-format:
 # One run over the whole workspace: loading the packages is most of the work. cd -P because depguard compares real paths.
 .PHONY: lint-go
 lint-go: tools-lint
-	@cd -P . && GOFLAGS="$$($(GO) env GOFLAGS) $(STATIC_FLAGS)" $(STATIC) .tools/golangci-lint run $(LINTFLAGS) $(PACKAGES)
+	@cd -P . && GOFLAGS="$$($(GO) env GOFLAGS) $(STATIC_FLAGS)" $(STATIC) .tools/golangci-lint run --allow-parallel-runners $(LINTFLAGS) $(PACKAGES)
 
 .PHONY: alone
 alone: ## build and vet each module without the workspace, as others get it
