@@ -1,0 +1,119 @@
+package provider
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/action-llama/gateway/sdk"
+)
+
+// What the app did itself, an edit or a deletion passes no filter but include.
+func TestHeldEventsHaveOneAttribute(t *testing.T) {
+	t.Parallel()
+	held := 0
+	for _, c := range cases(t) {
+		for _, e := range eventsOf(t, c) {
+			if e.Attributes["include"] == nil {
+				continue
+			}
+			held++
+			if len(e.Attributes) != 1 || e.Extra["include"] != e.Attributes["include"][0] {
+				t.Errorf("%s: attributes %q, extra.include %v", c.Name, e.Attributes, e.Extra["include"])
+			}
+		}
+	}
+	if held < len(knownIncludes()) {
+		t.Errorf("%d cases have such events", held)
+	}
+	for _, f := range filters() {
+		if f.PassAbsent {
+			t.Errorf("filter %s lets events pass that lack its attribute: those would, too", f.Name)
+		}
+	}
+}
+
+// passes is what the SDK documents for one filter.
+func passes(f sdk.Filter, values []string, e sdk.Event) bool {
+	has := e.Attributes[f.Attribute]
+	if len(has) == 0 {
+		return f.PassAbsent
+	}
+	return slices.ContainsFunc(values, func(value string) bool {
+		return slices.ContainsFunc(has, func(h string) bool {
+			return h == value || !f.MatchCase && strings.EqualFold(h, value)
+		})
+	})
+}
+
+func filterNamed(t *testing.T, name string) sdk.Filter {
+	t.Helper()
+	for _, f := range filters() {
+		if f.Name == name {
+			return f
+		}
+	}
+	t.Fatalf("no filter %q", name)
+	return sdk.Filter{}
+}
+
+func TestDescriptor(t *testing.T) {
+	t.Parallel()
+	d := sdk.Describe(New("1.2.3"))
+	if err := d.Validate(); err != nil {
+		t.Error(err)
+	}
+	if d.Type != "slack" || d.Version != "1.2.3" || !d.Challenges || !strings.Contains(d.Setup, "{url}") || d.ReplyDeadline.Seconds() != 3 {
+		t.Errorf("%+v", d)
+	}
+	field := d.Credential.Fields[0]
+	if d.Credential.Type != "slack_signing_secret" || field.Name != "secret" || !field.Secret || field.Generated {
+		t.Errorf("%+v", d.Credential)
+	}
+	var names []string
+	for _, f := range d.Filters {
+		names = append(names, f.Name)
+		sorted := slices.Clone(f.Values)
+		slices.Sort(sorted)
+		if len(slices.Compact(sorted)) != len(f.Values) {
+			t.Errorf("filter %s knows a value twice", f.Name)
+		}
+	}
+	slices.Sort(names)
+	want := []string{
+		"actions", "channels", "commands", "events", "from", "in_thread", "include", "mentions_app", "reactions",
+		"subtypes", "team_ids", "users",
+	}
+	if !slices.Equal(names, want) {
+		t.Errorf("filters %q, want %q", names, want)
+	}
+}
+
+// The example is what a new project starts with: it has to work.
+func TestExampleMatchesMention(t *testing.T) {
+	t.Parallel()
+	e := eventsOf(t, caseNamed(t, "app_mention"))[0]
+	for name, values := range New("test").Describe().Example {
+		if !passes(filterNamed(t, name), values, e) {
+			t.Errorf("%s = %q holds back a mention", name, values)
+		}
+	}
+}
+
+// Every attribute of an event has a filter, or nobody could use it.
+func TestAttributesHaveFilters(t *testing.T) {
+	t.Parallel()
+	known := map[string]bool{}
+	for _, f := range filters() {
+		known[f.Attribute] = true
+	}
+	for _, c := range cases(t) {
+		for _, e := range eventsOf(t, c) {
+			for name, values := range e.Attributes {
+				if !known[name] || slices.Contains(values, "") {
+					t.Errorf("%s: attribute %s = %q", c.Name, name, values)
+				}
+			}
+		}
+	}
+}
