@@ -11,7 +11,7 @@ import (
 // hundredth of that at most.
 
 func BenchmarkIssue(b *testing.B) {
-	bench(b, "issue", loadFixture(b, "issue.created").req.Body)
+	bench(b, "issue", caseNamed(b, "issue.created").Request.Body)
 }
 
 func BenchmarkEvent(b *testing.B) {

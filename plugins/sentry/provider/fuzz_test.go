@@ -14,8 +14,8 @@ import (
 // Whatever arrives is an event or unparseable, and what is taken for JSON is
 // JSON for others, too.
 func FuzzParse(f *testing.F) {
-	for _, fx := range fixtures(f) {
-		f.Add(fx.req.Header.Get(resourceHeader), fx.req.Header.Get(timestampHeader), fx.req.Body)
+	for _, c := range cases(f) {
+		f.Add(c.Request.Header.Get(resourceHeader), c.Request.Header.Get(timestampHeader), c.Request.Body)
 	}
 	f.Add("error", "1.5", []byte(`{"data":{"error":{"tags":[[]],"exception":{"values":[{"stacktrace":{"frames":[[]]}}]},"timestamp":1e999}}}`))
 	f.Add("metric_alert", "-1", []byte(`{"data":{"metric_alert":{"projects":{"a":1}},"web_url":"https://[::1"}}`))
