@@ -5,7 +5,6 @@ go 1.26.0
 require (
 	github.com/action-llama/gateway/sdk v0.0.0
 	github.com/go-json-experiment/json v1.27.2
-	github.com/rogpeppe/go-internal v1.16.0
 )
 
 require (

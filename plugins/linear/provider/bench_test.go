@@ -40,7 +40,7 @@ func BenchmarkVerify(b *testing.B) {
 // description, which comes twice.
 func usualIssue(b *testing.B) sdk.Request {
 	b.Helper()
-	body := loadFixture(b, "Issue.update.label-added").req.Body
+	body := caseNamed(b, "Issue.update.label-added").Request.Body
 	text := strings.Repeat("They do, at night. ", 70)
 	body = bytes.Replace(body, []byte("They do, at night."), []byte(text), 1)
 	body = bytes.Replace(body, []byte(`"{\"type\":\"doc\",\"content\":[]}"`), []byte(`"{\"type\":\"doc\",\"content\":[{\"text\":\"`+text+`\"}]}"`), 1)

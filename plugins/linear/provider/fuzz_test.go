@@ -8,13 +8,14 @@ import (
 	"unicode/utf8"
 
 	"github.com/action-llama/gateway/sdk"
+	"github.com/action-llama/gateway/sdk/providertest"
 )
 
 // Whatever arrives is an event or unparseable, and what is taken for JSON is
 // JSON for others, too.
 func FuzzParse(f *testing.F) {
-	for _, fx := range fixtures(f) {
-		f.Add(fx.req.Body)
+	for _, c := range cases(f) {
+		f.Add(c.Request.Body)
 	}
 	f.Add([]byte(`{"type":"Issue","data":{"labels":[[{"name":"a"}],{"name":["b"]}],"number":-0},"updatedFrom":{"":1,"labelIds":[1]}}`))
 	p := New("test")
@@ -76,7 +77,7 @@ func FuzzVerify(f *testing.F) {
 				continue // a number that is too large elsewhere
 			}
 			ms, isNumber := others["webhookTimestamp"].(float64)
-			off := usualReceipt().Sub(time.UnixMilli(int64(ms + 0.5))).Abs()
+			off := providertest.DefaultReceivedAt().Sub(time.UnixMilli(int64(ms + 0.5))).Abs()
 			if good := isNumber && ms > 0 && ms < latest && off <= tolerance; good != (err == nil) {
 				t.Fatalf("sent at %v: %v", others["webhookTimestamp"], err)
 			}

@@ -194,11 +194,11 @@ func TestDeliveryID(t *testing.T) {
 func TestParseOddTypes(t *testing.T) {
 	t.Parallel()
 	p := New("test")
-	for _, f := range fixtures(t) {
-		if f.fails(t) || strings.HasPrefix(f.name, "delivery.") {
+	for _, c := range cases(t) {
+		if strings.HasPrefix(c.Name, "delivery.") {
 			continue
 		}
-		body := string(f.req.Body)
+		body := string(c.Request.Body)
 		for i := 0; i < len(body); i++ {
 			// Where a value begins: behind a colon and a space, as we write.
 			if i < 2 || body[i-2:i] != ": " || body[i-3] != '"' {
@@ -209,11 +209,11 @@ func TestParseOddTypes(t *testing.T) {
 				continue // there is no event without
 			}
 			for _, other := range []string{"null", "true", "-1.5e3", `"x"`, `[null,1,"x",[],{}]`, `{"id":[],"name":{},"labelIds":{}}`} {
-				req := f.req
+				req := c.Request
 				req.Body = []byte(body[:i] + other + body[end:])
 				events, err := p.Parse(t.Context(), req)
 				if err != nil || len(events) != 1 || events[0].Name == "" {
-					t.Fatalf("%s: %s instead of %s: %v, %v", f.name, other, body[i:end], events, err)
+					t.Fatalf("%s: %s instead of %s: %v, %v", c.Name, other, body[i:end], events, err)
 				}
 			}
 		}
