@@ -34,6 +34,7 @@ func main() {
 	}
 	var o options
 	flag.StringVar(&o.bin, "bin", "bin", "folder with al and plugins/")
+	flag.StringVar(&o.only, "only", "", "measure one of start, throughput, depth, agents, vendors and growth")
 	flag.StringVar(&o.payloads, "payloads", "examples/demo/payloads", "folder with the demo's payloads")
 	flag.IntVar(&o.clients, "clients", 64, "connections that send at the same time")
 	flag.DurationVar(&o.round, "round", 5*time.Second, "length of one measurement")
@@ -65,6 +66,7 @@ type options struct {
 	rounds  int
 	long    int
 	depth   int
+	only    string
 	// payloads is the folder with those of the demo.
 	payloads string
 }
@@ -103,11 +105,22 @@ func bench(ctx context.Context, o options) error {
 	var t table
 	fmt.Printf("%s, %d cores, %s, %d clients on the same machine, payload %d bytes\n\n", cpuModel(), runtime.NumCPU(),
 		runtime.Version(), o.clients, len(payload))
-	for _, measure := range []func(context.Context, options, *table) error{
-		startAndIdle, throughput, depth, manyAgents, eachVendor, longLife,
+	for _, part := range []struct {
+		name    string
+		measure func(context.Context, options, *table) error
+	}{
+		{"start", startAndIdle},
+		{"throughput", throughput},
+		{"depth", depth},
+		{"agents", manyAgents},
+		{"vendors", eachVendor},
+		{"growth", longLife},
 	} {
-		if err := measure(ctx, o, &t); err != nil {
-			return err
+		if o.only != "" && o.only != part.name {
+			continue
+		}
+		if err := part.measure(ctx, o, &t); err != nil {
+			return fmt.Errorf("%s: %w", part.name, err)
 		}
 	}
 	fmt.Fprintln(os.Stderr)

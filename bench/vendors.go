@@ -32,7 +32,7 @@ var vendors = []vendor{
 	{"sentry", "issue.created.json", "sentry_client_secret", "secret", map[string]string{"Sentry-Hook-Resource": "issue", "Request-ID": "{id}"}, ""},
 	{"linear", "Issue.update.json", "linear_webhook_secret", "secret", map[string]string{"Linear-Event": "Issue", "Linear-Delivery": "{id}"}, ""},
 	{"slack", "app_mention.json", "slack_signing_secret", "secret", nil, "Ev0DEMO0001"},
-	{"discord", "application_command.json", "discord_bot", "public_key", nil, "1300000000000000001"},
+	{"discord", "application_command.json", "discord_bot", "public_key", nil, "{id of now}"},
 	{"twitter", "tweet_create_events.json", "x_twitter_api", "consumer_secret", nil, "2100000000000000257"},
 	{"mintlify", "build.failed.json", "mintlify_webhook_secret", "secret", nil, "build-0001"},
 }
@@ -103,8 +103,8 @@ func (v vendor) measure(ctx context.Context, o options, t *table, public ed25519
 // it different from others.
 func (v vendor) request(buf []byte, address, id string, body, key []byte, sign signing.Signer) []byte {
 	now := time.Now()
-	if v.id != "" {
-		body = bytes.ReplaceAll(body, []byte(v.id), []byte(id[max(0, len(id)-19):]))
+	if v.id != "" { // 18 digits without a leading zero: some ids are numbers
+		body = bytes.ReplaceAll(body, []byte(v.id), []byte("1"+id[max(0, len(id)-17):]))
 	}
 	body = bytes.ReplaceAll(body, []byte(`"{now in ms}"`), strconv.AppendInt(nil, now.UnixMilli(), 10))
 	h := http.Header{"Content-Type": {"application/json"}}
