@@ -111,6 +111,7 @@ of your agents, and runs those that match.`,
 		newStart(s, runStart),
 		newStat(s, runStat),
 		newDoctor(s, runDoctor),
+		newCreds(s),
 		newVersion(s),
 		newHarnessPrint(s),
 	)

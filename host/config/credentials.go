@@ -112,7 +112,7 @@ func (c Credentials) Read(typ, instance string, fields []sdk.Field) (map[string]
 		case err != nil:
 			return nil, fmt.Errorf("credential %s: read %s: %w", ref, c.path(ref, f.Name), err)
 		}
-		if err := checkField(f, text); err != nil {
+		if err := CheckField(f, text); err != nil {
 			return nil, fmt.Errorf("credential %s: %s %w; store it again with al creds add %s", ref, c.path(ref, f.Name), err, ref)
 		}
 		out[f.Name] = text
@@ -299,7 +299,8 @@ func trimNewline(text string) string {
 	return strings.TrimSuffix(text, "\n")
 }
 
-func checkField(f sdk.Field, text string) error {
+// CheckField says what is wrong with the value of a field, without quoting it.
+func CheckField(f sdk.Field, text string) error {
 	if f.Pattern == "" {
 		if text == "" {
 			return errors.New("is empty")
