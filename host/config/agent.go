@@ -298,7 +298,7 @@ func (l *loader) triggerSource(e *entry, path string) string {
 	var p Problem
 	if len(names) == 0 {
 		p = Errorf(e.value.pos, "%s: there is no source %q, and %s has none at all", path, shorten(name), projectFile).
-			WithFix("add [webhooks.%s] with type = \"...\" to %s; al plugin ls lists the types", tomlKey(name), projectFile)
+			WithFix("add [webhooks.%s] with type = \"...\" to %s; the type is what follows al-provider- in the name of a provider's file", tomlKey(name), projectFile)
 	} else {
 		p = Errorf(e.value.pos, "%s: there is no source %q; %s has %s", path, shorten(name), projectFile, list(names)).
 			WithFix("%s", spelling.DidYouMean(name, names))

@@ -98,7 +98,7 @@ func listedKeys() []Key {
 		{projectFile, "plugins.env", "", "",
 			`Variables of the host that a provider's process may see, by provider type: mytype = ["HTTPS_PROXY"].`},
 		{projectFile, "webhooks.<name>.type", "", "",
-			"The source's provider. Required. `al plugin ls` lists them."},
+			"The source's provider. Required. It is what follows `al-provider-` in the name of its file."},
 		{projectFile, "webhooks.<name>.credential", "", "",
 			`Whose signature to accept: an instance of the provider's credential ("MyOrg"), with its type ("my_secret:MyOrg"), or a list while one replaces the other. Without it, unsigned requests are taken.`},
 		{projectFile, "webhooks.<name>.allowUnsigned", "", "",

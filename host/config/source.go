@@ -81,7 +81,7 @@ func (l *loader) source(of *entry, in *value, path string) Source {
 	}
 	if in.get("type") == nil {
 		l.problems.add(Errorf(s.Pos, "%s: type is missing", path).
-			WithFix(`add type = "..." with the name of a provider; al plugin ls lists them`))
+			WithFix(`add type = "..." with the name of a provider; it is what follows al-provider- in the name of its file`))
 	}
 	if len(s.Credentials) == 0 && !hasCredential(in) {
 		l.unsigned(s, unsigned, path)
@@ -118,7 +118,7 @@ func (l *loader) sourceType(e *entry, path string) string {
 		if low := strings.ToLower(typ); typeName.MatchString(low) {
 			p = p.WithFix("did you mean %q?", low)
 		} else {
-			p = p.WithFix("al plugin ls lists them")
+			p = p.WithFix("it is what follows al-provider- in the name of its file")
 		}
 		l.problems.add(p)
 		return ""
@@ -165,5 +165,5 @@ func (l *loader) badCredential(v *value, path string) {
 	if v.text == "" {
 		p = Errorf(v.pos, "%s is empty", path)
 	}
-	l.problems.add(p.WithFix(`write the name under which al creds ls lists it, such as "default"; the secret itself does not belong here`))
+	l.problems.add(p.WithFix(`write the name it was stored under with al creds add, such as "default"; the secret itself does not belong here`))
 }

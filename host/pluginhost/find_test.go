@@ -239,7 +239,7 @@ func TestChecksum(t *testing.T) {
 	if err := os.Rename(path+".new", path); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.Reload(within(t, 20*time.Second), "ok"); !errors.Is(err, ErrUnusable) || !strings.Contains(err.Error(), "al plugin add") {
+	if err := b.Reload(within(t, 20*time.Second), "ok"); !errors.Is(err, ErrUnusable) || !strings.Contains(err.Error(), "record its checksum again") {
 		t.Errorf("another file: %v", err)
 	}
 }

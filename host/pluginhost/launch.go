@@ -123,7 +123,7 @@ func (h *Host) checkSum(bin Binary) error {
 	case err != nil:
 		return fmt.Errorf("checksum of %s: %w", bin.Path, err)
 	case !same:
-		return fmt.Errorf("%w: %s is not the file that was installed; if the change is yours, install it with al plugin add",
+		return fmt.Errorf("%w: %s is not the file that was installed; if the change is yours, record its checksum again",
 			ErrUnusable, bin.Path)
 	}
 	return nil

@@ -31,7 +31,7 @@ func Print(in io.Reader, out io.Writer, env func(string) string) error {
 		return fmt.Errorf("read the prompt: %w", err)
 	}
 	if env("AL_RUN_ID") == "" {
-		return errors.New("AL_RUN_ID is not set: this is a harness, which a run starts; try al run AGENT")
+		return errors.New("AL_RUN_ID is not set: this is a harness, which the gateway starts with each run")
 	}
 	var b bytes.Buffer
 	line := func(name, value string) { fmt.Fprintf(&b, "%-10s %s\n", name, value) }

@@ -48,7 +48,7 @@ prompt     116 bytes, 22 lines
 func TestPrintOutsideOfARun(t *testing.T) {
 	t.Parallel()
 	err := Print(strings.NewReader(""), &bytes.Buffer{}, func(string) string { return "" })
-	if err == nil || !strings.Contains(err.Error(), "al run AGENT") {
+	if err == nil || !strings.Contains(err.Error(), "which the gateway starts") {
 		t.Errorf("got %v", err)
 	}
 }
