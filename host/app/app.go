@@ -263,7 +263,7 @@ func (a *App) Run(ctx context.Context) (err error) {
 
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWork()
-	failed := make(chan error, 4)
+	failed := make(chan error, 6) // the five parts, and the announcement: none ever waits
 	var parts sync.WaitGroup
 	part := func(what string, run func() error) {
 		parts.Go(func() {

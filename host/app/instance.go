@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -63,6 +64,10 @@ func Find(project string) (Instance, error) {
 
 func lockFile(project string) string { return filepath.Join(StateDir(project), "al.lock") }
 
+// lockPatience outlasts a command that looks whether a gateway runs: it holds
+// the lock for a moment to find out.
+const lockPatience = 200 * time.Millisecond
+
 // lockProject makes this process the only gateway of the project. The lock goes
 // with the process, however that ends.
 func lockProject(project string) (release func() error, err error) {
@@ -70,8 +75,10 @@ func lockProject(project string) (release func() error, err error) {
 		return nil, fmt.Errorf("make the state folder: %w", err)
 	}
 	lock := flock.New(lockFile(project), flock.SetPermissions(0o600))
-	got, err := lock.TryLock()
-	if err != nil {
+	ctx, cancel := context.WithTimeout(context.Background(), lockPatience)
+	defer cancel()
+	got, err := lock.TryLockContext(ctx, lockPatience/10)
+	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		return nil, fmt.Errorf("lock the project: %w", err)
 	}
 	if !got {
