@@ -38,7 +38,7 @@ type Options struct {
 
 // App is a gateway for one project, from New to the end of Run.
 type App struct {
-	project     *config.Project
+	config      configuration
 	credentials config.Credentials
 	log         hclog.Logger
 	started     time.Time
@@ -66,7 +66,7 @@ func (a *App) URL() string { return a.url }
 // went wrong is undone.
 func New(ctx context.Context, o Options) (app *App, err error) {
 	a := &App{
-		project: o.Project, credentials: o.Credentials, log: o.Log,
+		config: configuration{now: &snapshot{project: o.Project}}, credentials: o.Credentials, log: o.Log,
 		started: time.Now(), rewire: make(chan struct{}, 1),
 	}
 	defer func() {
@@ -80,30 +80,30 @@ func New(ctx context.Context, o Options) (app *App, err error) {
 		return nil, err
 	}
 	a.later(release)
-	if err := a.listen(ctx); err != nil {
+	if err := a.listen(ctx, o.Project.Gateway); err != nil {
 		return nil, err
 	}
 
 	registry := prometheus.NewRegistry()
 	m := newMetrics(registry)
-	providersUp, err := a.startProviders(ctx, o.Providers, m)
+	providersUp, err := a.startProviders(ctx, o, m)
 	if err != nil {
 		return nil, err
 	}
-	if err := a.openStore(ctx, m); err != nil {
+	if err := a.openStore(ctx, o.Project, m); err != nil {
 		return nil, err
 	}
-	if err := a.prepareWork(registry); err != nil {
+	if err := a.prepareWork(o.Project, registry); err != nil {
 		return nil, err
 	}
 	key, err := ensureAPIKey(o.Credentials)
 	if err != nil {
 		return nil, err
 	}
-	a.serve(registry, key)
+	a.serve(o.Project.Gateway, registry, key)
 
 	<-providersUp
-	if err := a.firstWiring(ctx); err != nil {
+	if err := a.firstWiring(ctx, o.Project); err != nil {
 		return nil, err
 	}
 	return a, nil
@@ -122,21 +122,22 @@ func (a *App) cleanup() error {
 
 // startProviders begins to start the providers; they take most of the time that
 // the gateway needs to be ready, and the rest can be done meanwhile.
-func (a *App) startProviders(ctx context.Context, instead Providers, m *metrics) (<-chan struct{}, error) {
-	a.providers = instead
-	if instead == nil {
-		dirs, err := ProviderDirs(a.project)
+func (a *App) startProviders(ctx context.Context, o Options, m *metrics) (<-chan struct{}, error) {
+	p := o.Project
+	a.providers = o.Providers
+	if a.providers == nil {
+		dirs, err := ProviderDirs(p)
 		if err != nil {
 			return nil, err
 		}
 		a.providers = processes{pluginhost.New(pluginhost.Options{
 			Dirs:         dirs,
-			RuntimeDir:   StateDir(a.project.Dir),
+			RuntimeDir:   StateDir(p.Dir),
 			Log:          a.log,
-			MaxBody:      a.project.Gateway.MaxBodyBytes,
-			StartTimeout: a.project.Plugins.StartTimeout,
-			CallTimeout:  a.project.Plugins.CallTimeout,
-			Env:          a.project.Plugins.Env,
+			MaxBody:      p.Gateway.MaxBodyBytes,
+			StartTimeout: p.Plugins.StartTimeout,
+			CallTimeout:  p.Plugins.CallTimeout,
+			Env:          p.Plugins.Env,
 			Metrics:      m.ofProviders(a.providerUp),
 		})}
 	}
@@ -144,7 +145,7 @@ func (a *App) startProviders(ctx context.Context, instead Providers, m *metrics)
 	go func() {
 		defer close(up)
 		// Each failure is told by the wiring, with the source that needs it.
-		_ = a.providers.Start(ctx, typesOf(a.project))
+		_ = a.providers.Start(ctx, typesOf(p))
 	}()
 	a.later(func() error {
 		<-up
@@ -163,25 +164,25 @@ func (a *App) providerUp() {
 	}
 }
 
-func (a *App) openStore(ctx context.Context, m *metrics) error {
-	s, err := sqlite.Open(ctx, DatabaseFile(a.project.Dir), sqlite.Options{Log: a.log.Named("store"), OnCommit: m.committed})
+func (a *App) openStore(ctx context.Context, p *config.Project, m *metrics) error {
+	s, err := sqlite.Open(ctx, DatabaseFile(p.Dir), sqlite.Options{Log: a.log.Named("store"), OnCommit: m.committed})
 	if err != nil {
 		return err
 	}
 	a.store = s
 	a.later(s.Close)
-	return s.SetLimits(ctx, limitsOf(a.project))
+	return s.SetLimits(ctx, limitsOf(p))
 }
 
-func (a *App) prepareWork(registry *prometheus.Registry) error {
-	killed, err := runner.KillLeftovers(RunsDir(a.project.Dir))
+func (a *App) prepareWork(p *config.Project, registry *prometheus.Registry) error {
+	killed, err := runner.KillLeftovers(RunsDir(p.Dir))
 	if err != nil { // their jobs run again; what can not be ended must not keep the rest from working
 		a.log.Warn("some runs of a killed gateway could not be ended", "error", err)
 	}
 	if killed > 0 {
 		a.log.Warn("runs of a killed gateway ended", "count", killed)
 	}
-	if a.runner, err = runner.New(runner.Options{Dir: RunsDir(a.project.Dir), Log: a.log.Named("runner")}); err != nil {
+	if a.runner, err = runner.New(runner.Options{Dir: RunsDir(p.Dir), Log: a.log.Named("runner")}); err != nil {
 		return err
 	}
 	host, err := os.Hostname()
@@ -190,13 +191,13 @@ func (a *App) prepareWork(registry *prometheus.Registry) error {
 	}
 	a.dispatcher, err = queue.New(queue.Options{
 		Store: a.store, Execute: a.execute, Host: host, Log: a.log.Named("queue"),
-		Registerer: registry, MaxAttempts: a.project.MaxAttempts,
+		Registerer: registry, MaxAttempts: p.MaxAttempts,
 		Exclusive: true, // the project is locked, and the store is a file in it
 	})
 	if err != nil {
 		return err
 	}
-	a.dispatcher.SetAgents(agentNames(a.project))
+	a.dispatcher.SetAgents(agentNames(p))
 	registry.MustRegister(queue.NewCollector(a.store.Queues, time.Now, a.log.Named("queue")))
 
 	a.cron, err = cron.New(cron.Options{
@@ -205,7 +206,7 @@ func (a *App) prepareWork(registry *prometheus.Registry) error {
 	if err != nil {
 		return err
 	}
-	entries, err := schedules(a.project)
+	entries, err := schedules(p)
 	if err != nil {
 		return err
 	}
@@ -213,7 +214,7 @@ func (a *App) prepareWork(registry *prometheus.Registry) error {
 
 	a.ingest = ingest.New(ingest.Options{
 		Store: a.store, Wake: a.dispatcher.Wake, Log: a.log.Named("ingest"), Registerer: registry,
-		MaxBodyBytes: a.project.Gateway.MaxBodyBytes, MaxInflightBytes: a.project.Gateway.MaxInflightBytes,
+		MaxBodyBytes: p.Gateway.MaxBodyBytes, MaxInflightBytes: p.Gateway.MaxInflightBytes,
 		Now: time.Now,
 	})
 	return nil
@@ -221,7 +222,7 @@ func (a *App) prepareWork(registry *prometheus.Registry) error {
 
 // firstWiring refuses to run what can never work, and tolerates what may mend
 // itself: a provider that crashes is tried again.
-func (a *App) firstWiring(ctx context.Context) error {
+func (a *App) firstWiring(ctx context.Context, p *config.Project) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("stopped while starting: %w", context.Cause(ctx))
 	}
@@ -229,9 +230,9 @@ func (a *App) firstWiring(ctx context.Context) error {
 	case <-a.rewire: // of the start itself
 	default:
 	}
-	w := wire(a.project, a.credentials, a.providers.Get)
+	w := wire(p, a.credentials, a.providers.Get)
 	problems := w.problems
-	for _, source := range a.project.Sources {
+	for _, source := range p.Sources {
 		err := w.down[source.Type]
 		switch {
 		case errors.Is(err, pluginhost.ErrNotFound), errors.Is(err, pluginhost.ErrUnusable):
@@ -278,15 +279,16 @@ func (a *App) Run(ctx context.Context) (err error) {
 	part("history", func() error { a.keepShort(work); return nil })
 	part("http", a.serveHTTP)
 
-	if err := announce(a.project.Dir, Instance{PID: os.Getpid(), URL: a.url, StartedAt: a.started}); err != nil {
+	p := a.config.get().project
+	if err := announce(p.Dir, Instance{PID: os.Getpid(), URL: a.url, StartedAt: a.started}); err != nil {
 		failed <- err
 	}
-	a.log.Info("gateway ready", "url", a.url, "agents", len(a.project.Agents), "sources", len(a.project.Sources),
+	a.log.Info("gateway ready", "url", a.url, "agents", len(p.Agents), "sources", len(p.Sources),
 		"took", time.Since(a.started).Round(time.Millisecond))
 
 	select {
 	case <-ctx.Done():
-		a.log.Info("stopping", "grace", a.project.Gateway.ShutdownGrace)
+		a.log.Info("stopping", "grace", a.config.get().project.Gateway.ShutdownGrace)
 	case err = <-failed:
 		a.log.Error("stopping: a part of the gateway failed", "error", err)
 	}
@@ -296,7 +298,7 @@ func (a *App) Run(ctx context.Context) (err error) {
 	for e := range failed {
 		err = errors.Join(err, e)
 	}
-	return errors.Join(err, unannounce(a.project.Dir))
+	return errors.Join(err, unannounce(p.Dir))
 }
 
 // deliveryGrace is for deliveries that are being answered; none takes longer
@@ -310,7 +312,7 @@ func (a *App) stop(stopWork func()) error {
 	if err != nil {
 		err = fmt.Errorf("deliveries still being answered were cut off: %w", errors.Join(err, a.server.Close()))
 	}
-	a.dispatcher.Stop(a.project.Gateway.ShutdownGrace)
+	a.dispatcher.Stop(a.config.get().project.Gateway.ShutdownGrace)
 	stopWork()
 	return err
 }
@@ -324,7 +326,7 @@ func (a *App) keepWired(ctx context.Context) {
 			return
 		case <-a.rewire:
 		}
-		w := wire(a.project, a.credentials, a.providers.Get)
+		w := wire(a.config.get().project, a.credentials, a.providers.Get)
 		if err := w.problems.Err(); err != nil {
 			a.log.Error("a provider came up with which the configuration does not fit", "error", err)
 		}
@@ -348,15 +350,16 @@ func (a *App) keepShort(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		before := time.Now().AddDate(0, 0, -a.project.HistoryRetentionDays)
-		if _, err := runner.Prune(RunsDir(a.project.Dir), before); err != nil {
+		p := a.config.get().project
+		before := time.Now().AddDate(0, 0, -p.HistoryRetentionDays)
+		if _, err := runner.Prune(RunsDir(p.Dir), before); err != nil {
 			a.log.Warn("old output of runs could not be deleted", "error", err)
 		}
 		for more := true; more && ctx.Err() == nil; {
 			var err error
 			more, err = a.store.Prune(ctx, store.Prune{
 				Before:   before,
-				MaxBytes: a.project.HistoryMaxBytes,
+				MaxBytes: p.HistoryMaxBytes,
 				Step:     pruneStep,
 			})
 			if err != nil {
@@ -368,9 +371,9 @@ func (a *App) keepShort(ctx context.Context) {
 }
 
 // serve prepares the HTTP server.
-func (a *App) serve(registry *prometheus.Registry, key string) {
+func (a *App) serve(g config.Gateway, registry *prometheus.Registry, key string) {
 	mux := http.NewServeMux()
 	a.ingest.Register(mux)
 	api.Register(mux, api.Options{Gateway: a, Key: key, Gatherer: registry, Log: a.log.Named("api")})
-	a.server = newServer(mux, a.project.Gateway, a.log.Named("http"))
+	a.server = newServer(mux, g, a.log.Named("http"))
 }

@@ -36,7 +36,8 @@ func (a *App) execute(ctx context.Context, c store.Claimed) queue.Result {
 }
 
 func (a *App) spec(c store.Claimed) (runner.Spec, error) {
-	agent, ok := a.project.Agent(c.Job.Agent)
+	p := a.config.get().project
+	agent, ok := p.Agent(c.Job.Agent)
 	if !ok {
 		return runner.Spec{}, fmt.Errorf("there is no agent %q in this project any more", c.Job.Agent)
 	}
@@ -53,7 +54,7 @@ func (a *App) spec(c store.Claimed) (runner.Spec, error) {
 		Agent:     agent.Name,
 		Trigger:   c.Job.Trigger,
 		Attempt:   c.Run.Attempt,
-		WorkDir:   a.project.Dir,
+		WorkDir:   p.Dir,
 		Command:   command,
 		Env:       env,
 		Secrets:   secrets,

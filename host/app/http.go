@@ -17,8 +17,8 @@ import (
 
 // listen opens the port before anything else is started: a port that is taken
 // is found out at once.
-func (a *App) listen(ctx context.Context) error {
-	address := net.JoinHostPort(a.project.Gateway.Host, strconv.Itoa(a.project.Gateway.Port))
+func (a *App) listen(ctx context.Context, g config.Gateway) error {
+	address := net.JoinHostPort(g.Host, strconv.Itoa(g.Port))
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):

@@ -31,7 +31,8 @@ func (a *App) Ready() error {
 
 // Status returns what `al stat` shows.
 func (a *App) Status(ctx context.Context) (api.Status, error) {
-	agents, err := api.Agents(ctx, a.store, agentNames(a.project), time.Now())
+	p := a.config.get().project
+	agents, err := api.Agents(ctx, a.store, agentNames(p), time.Now())
 	if err != nil {
 		return api.Status{}, err
 	}
@@ -41,16 +42,16 @@ func (a *App) Status(ctx context.Context) (api.Status, error) {
 		}
 	}
 	out := api.Status{
-		Version: version.Version, Project: a.project.Dir, Running: true,
+		Version: version.Version, Project: p.Dir, Running: true,
 		PID: os.Getpid(), Address: a.url, StartedAt: &a.started,
-		Scale: a.project.Scale, Agents: agents, Providers: []api.ProviderStatus{},
+		Scale: p.Scale, Agents: agents, Providers: []api.ProviderStatus{},
 	}
 	for _, s := range a.providers.Status() {
-		p := api.ProviderStatus{Type: s.Type, Version: s.Version, State: string(s.State), PID: s.PID, Restarts: s.Restarts}
+		provider := api.ProviderStatus{Type: s.Type, Version: s.Version, State: string(s.State), PID: s.PID, Restarts: s.Restarts}
 		if s.State != pluginhost.Up {
-			p.Error = s.LastError
+			provider.Error = s.LastError
 		}
-		out.Providers = append(out.Providers, p)
+		out.Providers = append(out.Providers, provider)
 	}
 	return out, nil
 }
