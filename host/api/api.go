@@ -1,12 +1,18 @@
 // Package api is the gateway's HTTP surface besides webhooks: liveness,
-// readiness, metrics, and the local control that `al` itself uses. It decides
+// readiness, metrics, and the control that `al` itself uses. It decides
 // nothing; it shows and passes on.
+//
+// Each subject has a file: what its JSON looks like, the interface through
+// which the gateway provides it, its routes, and the [Client] methods that ask
+// for it. The client has the methods of the interfaces, so that a command does
+// not see whether what it talks to is in this process.
 package api
 
 import (
 	"context"
 	"crypto/subtle"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strings"
 	"time"
@@ -16,15 +22,19 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// Gateway is what the API shows.
+// Gateway is what the API shows and passes on to, by subject.
 type Gateway interface {
-	// Ready returns nil, or why deliveries can not be taken.
-	Ready() error
-	// Status returns what `al stat` shows.
-	Status(ctx context.Context) (Status, error)
+	Health
+	Overview
 }
 
-// Options of New. All are needed.
+// Health is of use to those who watch the gateway from outside.
+type Health interface {
+	// Ready returns nil, or why deliveries can not be taken.
+	Ready() error
+}
+
+// Options of Register. All are needed.
 type Options struct {
 	Gateway  Gateway
 	Key      string // gateway_api_key; guards /api
@@ -32,8 +42,8 @@ type Options struct {
 	Log      hclog.Logger
 }
 
-// statusTimeout bounds what a person, or a probe, waits for.
-const statusTimeout = 5 * time.Second
+// timeout bounds what a person, or a probe, waits for.
+const timeout = 5 * time.Second
 
 // Register adds the API's patterns to a mux.
 func Register(mux *http.ServeMux, o Options) {
@@ -42,30 +52,66 @@ func Register(mux *http.ServeMux, o Options) {
 	})
 	mux.HandleFunc("GET /ready", func(w http.ResponseWriter, _ *http.Request) {
 		if err := o.Gateway.Ready(); err != nil {
-			writeJSON(w, http.StatusServiceUnavailable, map[string]any{"ok": false, "detail": err.Error()})
+			writeJSON(w, http.StatusServiceUnavailable, failure{Detail: err.Error()})
 			return
 		}
 		writeJSON(w, http.StatusOK, map[string]any{"ok": true})
 	})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(o.Gatherer, promhttp.HandlerOpts{
 		EnableOpenMetrics: true,
-		Timeout:           statusTimeout,
+		Timeout:           timeout,
 		ErrorHandling:     promhttp.ContinueOnError,
 	}))
 
 	private := http.NewServeMux()
-	private.HandleFunc("GET /api/status", func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), statusTimeout)
-		defer cancel()
-		status, err := o.Gateway.Status(ctx)
-		if err != nil {
-			o.Log.Error("status can not be read", "error", err)
-			writeJSON(w, http.StatusInternalServerError, map[string]any{"ok": false, "detail": "the status can not be read; see the log"})
-			return
-		}
-		writeJSON(w, http.StatusOK, status)
-	})
+	for _, r := range routes(o.Gateway) {
+		private.Handle(r.pattern, answering(r.handle, o.Log))
+	}
 	mux.Handle("/api/", authorised(o.Key, private))
+}
+
+// route is one thing that /api can do.
+type route struct {
+	pattern string // as http.ServeMux has it
+	handle  handler
+}
+
+// handler returns what to answer: something that becomes JSON, or an
+// http.Handler that writes for itself.
+type handler func(r *http.Request) (any, error)
+
+func routes(g Gateway) []route {
+	var all []route
+	for _, subject := range [][]route{
+		overviewRoutes(g),
+	} {
+		all = append(all, subject...)
+	}
+	return all
+}
+
+// answering bounds a handler's time and writes what it returns. What is an
+// [Error] is shown; anything else is the gateway's own trouble, and for its log.
+func answering(handle handler, log hclog.Logger) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), timeout)
+		defer cancel()
+		answer, err := handle(r.WithContext(ctx))
+		var shown *Error
+		switch {
+		case errors.As(err, &shown):
+			writeJSON(w, shown.Status, failure{Detail: shown.Detail})
+		case err != nil:
+			log.Error("request not answered", "method", r.Method, "path", r.URL.Path, "error", err)
+			writeJSON(w, http.StatusInternalServerError, failure{Detail: "the gateway could not do this; its log says why"})
+		default:
+			if own, ok := answer.(http.Handler); ok {
+				own.ServeHTTP(w, r)
+				return
+			}
+			writeJSON(w, http.StatusOK, answer)
+		}
+	})
 }
 
 // authorised lets a request through that carries the key. An empty key lets
@@ -75,7 +121,7 @@ func authorised(key string, next http.Handler) http.Handler {
 		given, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 		if !ok || key == "" || subtle.ConstantTimeCompare([]byte(given), []byte(key)) != 1 {
 			w.Header().Set("WWW-Authenticate", `Bearer realm="al"`)
-			writeJSON(w, http.StatusUnauthorized, map[string]any{"ok": false, "detail": "send Authorization: Bearer <gateway_api_key>"})
+			writeJSON(w, http.StatusUnauthorized, failure{Detail: "send Authorization: Bearer <gateway_api_key>"})
 			return
 		}
 		next.ServeHTTP(w, r)

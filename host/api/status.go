@@ -1,6 +1,27 @@
 package api
 
-import "time"
+import (
+	"context"
+	"net/http"
+	"time"
+)
+
+// Overview is what `al stat` shows.
+type Overview interface {
+	Status(ctx context.Context) (Status, error)
+}
+
+func overviewRoutes(g Overview) []route {
+	return []route{
+		{"GET /api/status", func(r *http.Request) (any, error) { return g.Status(r.Context()) }},
+	}
+}
+
+// Status asks the gateway for its status.
+func (c *Client) Status(ctx context.Context) (Status, error) {
+	var out Status
+	return out, c.get(ctx, "/api/status", nil, &out)
+}
 
 // Status is what `al stat` shows. Its JSON is a contract: fields are added,
 // never renamed.

@@ -118,10 +118,11 @@ of your agents, and runs those that match.`,
 	return root
 }
 
-// words makes a fault in the number of arguments a usage error.
+// words makes a fault in the number of arguments, or in which flags come
+// together, a usage error.
 func words(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
-		if err := check(cmd, args); err != nil {
+		if err := errors.Join(check(cmd, args), cmd.ValidateFlagGroups()); err != nil {
 			return &usageError{err: err, usage: cmd.UsageString()}
 		}
 		return nil

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"text/tabwriter"
 	"time"
 
@@ -16,22 +15,30 @@ import (
 
 type statOptions struct {
 	streams Streams
-	project string
+	gateway gateway
 	json    bool
 }
 
 func newStat(s Streams, run func(context.Context, statOptions) error) *cobra.Command {
 	o := statOptions{streams: s}
+	var w where
 	cmd := &cobra.Command{
 		Use:   "stat",
 		Short: "Show agents, queues and runs",
 		Long: `Show agents, queues and runs of a project. It asks the running gateway; when
 none runs it reads the store, and says so.`,
-		Example: "  al stat\n  al stat -p my-agents --json",
-		Args:    words(cobra.NoArgs),
-		RunE:    func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), o) },
+		Example: `  al stat
+  al stat -p my-agents --json
+  al stat --url https://gateway.example.com     with its key in AL_API_KEY`,
+		Args: words(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			if o.gateway, err = w.find(cmd, s); err != nil {
+				return err
+			}
+			return run(cmd.Context(), o)
+		},
 	}
-	projectFlag(cmd, &o.project)
+	gatewayFlags(cmd, &w)
 	cmd.Flags().BoolVar(&o.json, "json", false, "print JSON")
 	return cmd
 }
@@ -40,27 +47,9 @@ none runs it reads the store, and says so.`,
 const statTimeout = 10 * time.Second
 
 func runStat(ctx context.Context, o statOptions) error {
-	p, credentials, _, err := load(o.streams, o.project, nil)
-	if err != nil {
-		return err
-	}
 	ctx, cancel := context.WithTimeout(ctx, statTimeout)
 	defer cancel()
-	status, err := func() (api.Status, error) {
-		instance, err := app.Find(p.Dir)
-		if errors.Is(err, app.ErrNotRunning) {
-			return app.OfflineStatus(ctx, p)
-		}
-		if err != nil {
-			return api.Status{}, err
-		}
-		key, err := app.APIKey(credentials)
-		if err != nil {
-			return api.Status{}, err
-		}
-		client := api.Client{URL: instance.URL, Key: key, HTTP: http.DefaultClient}
-		return client.Status(ctx)
-	}()
+	status, err := statusOf(ctx, o)
 	if err != nil {
 		return err
 	}
@@ -68,6 +57,22 @@ func runStat(ctx context.Context, o statOptions) error {
 		return writeJSON(o.streams, status)
 	}
 	return showStatus(o.streams, status, time.Now())
+}
+
+func statusOf(ctx context.Context, o statOptions) (api.Status, error) {
+	client, err := o.gateway.client()
+	switch {
+	case errors.Is(err, app.ErrNotRunning):
+		p, _, _, err := load(o.streams, o.gateway.dir, nil)
+		if err != nil {
+			return api.Status{}, err
+		}
+		return app.OfflineStatus(ctx, p)
+	case err != nil:
+		return api.Status{}, err
+	default:
+		return client.Status(ctx)
+	}
 }
 
 func showStatus(s Streams, status api.Status, now time.Time) error {
