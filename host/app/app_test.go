@@ -44,7 +44,10 @@ func (bell) Verify(_ context.Context, req sdk.Request, secrets []sdk.Secret) (sd
 }
 
 func (bell) Parse(_ context.Context, req sdk.Request) ([]sdk.Event, error) {
-	return []sdk.Event{{Name: "ring", DeliveryID: string(req.Body), Attributes: map[string][]string{"door": {"front"}}}}, nil
+	return []sdk.Event{{
+		Name: "ring", DeliveryID: string(req.Body), Attributes: map[string][]string{"door": {"front"}},
+		Extra: map[string]any{"opener": "key-of-" + string(req.Body)}, Sensitive: []string{"opener"},
+	}}, nil
 }
 
 // within are providers without processes; down makes them fail to start.
@@ -179,27 +182,60 @@ func TestWholeGateway(t *testing.T) {
 				t.Errorf("key %q: answered %d", wrong, code)
 			}
 		}
-		deadline := time.After(30 * time.Second)
-		for {
-			code, body := get(t, a.URL()+"/api/status", key)
-			var s api.Status
-			if err := json.Unmarshal([]byte(body), &s); err != nil || code != 200 {
-				t.Fatalf("%d %s %v", code, body, err)
-			}
-			if len(s.Agents) != 2 || s.Agents[0].NextTick == nil || s.Agents[1].State != "disabled" {
-				t.Fatalf("status %s", body)
-			}
-			if r := s.Agents[0].LastRun; r != nil && r.State == "done" {
-				break
-			}
-			select {
-			case <-deadline:
-				t.Fatalf("the run never ended: %s", body)
-			case <-time.After(10 * time.Millisecond):
-			}
+		s := ended(t, a, key)
+		if len(s.Agents) != 2 || s.Agents[0].NextTick == nil || s.Agents[1].State != "disabled" {
+			t.Fatalf("status %+v", s)
 		}
 		checkMetrics(t, a.URL())
 	})
+}
+
+// ended waits for the first agent's run to be done.
+func ended(t *testing.T, a *app.App, key string) api.Status {
+	t.Helper()
+	deadline := time.After(30 * time.Second)
+	for {
+		code, body := get(t, a.URL()+"/api/status", key)
+		var s api.Status
+		if err := json.Unmarshal([]byte(body), &s); err != nil || code != 200 {
+			t.Fatalf("%d %s %v", code, body, err)
+		}
+		if r := s.Agents[0].LastRun; r != nil && r.State == "done" {
+			return s
+		}
+		select {
+		case <-deadline:
+			t.Fatalf("the run never ended: %s", body)
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+// The agent gets what a provider marks sensitive; the output that it leaves
+// does not show it.
+func TestWhatIsSensitiveReachesTheAgentAlone(t *testing.T) {
+	t.Parallel()
+	o := options(t, standard, within{})
+	seen := filepath.Join(t.TempDir(), "seen")
+	o.Project.Agents[0].Runner.Command = []string{"sh", "-c", `tee "$0"`, seen}
+	a := run(t, o)
+	ring(t, a, "4711")
+	key, err := app.APIKey(o.Credentials)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended(t, a, key)
+	if got, err := os.ReadFile(seen); err != nil || !strings.Contains(string(got), `"opener":"key-of-4711"`) {
+		t.Errorf("the agent got %s, %v", got, err)
+	}
+	logs, err := filepath.Glob(filepath.Join(app.RunsDir(o.Project.Dir), "*", "output.log"))
+	if err != nil || len(logs) != 1 {
+		t.Fatalf("outputs: %q, %v", logs, err)
+	}
+	got, err := os.ReadFile(logs[0])
+	if err != nil || !strings.Contains(string(got), `"opener":"***"`) || strings.Contains(string(got), "key-of-4711") {
+		t.Errorf("the output is %s, %v", got, err)
+	}
 }
 
 // The names are a contract with everybody's dashboards.

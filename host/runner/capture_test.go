@@ -30,7 +30,7 @@ func TestRunMasksSecrets(t *testing.T) {
 	t.Parallel()
 	r, spec := setup(t, "")
 	spec.Context = []byte(`{"event":"command","extra":{"interaction":{"id":"7001","token":"aW50ZXJhY3Rpb24"},"a.b":"dotted-key","list":["first-item"]}}`)
-	spec.Sensitive = []string{"interaction.token", "a.b", "list", "absent.path"}
+	spec.Sensitive = []string{"extra.interaction.token", "extra.a.b", "extra.list", "extra.absent.path"}
 	spec.Secrets = []string{"s3cret-value\n", key}
 	spec.Command = []string{"{al}", "helper", "bytewise", "s3cret-value 7001 aW50ZXJhY3Rpb24 dotted-key first-item s3cret\n" + key + "s3cret-val"}
 	if res := r.Run(t.Context(), spec); res.State != job.Done {

@@ -1,67 +1,10 @@
 package runner
 
 import (
-	"bytes"
-	"encoding/json"
 	"io"
-	"net/url"
-	"strings"
+
+	"github.com/action-llama/gateway/host/sensitive"
 )
-
-const (
-	// minSecret is the length in bytes below which a secret is not masked:
-	// "no", "42" or "dev" occur in every output, and masking them would hide
-	// the output rather than the secret.
-	minSecret = 4
-	// minSecretLine is the same for single lines of a secret of several lines,
-	// so that a word of its framing does not turn all output into stars.
-	minSecretLine = 8
-
-	maskText = "***"
-)
-
-// spellings returns what to look for in an output so that the secrets do not
-// show: each as it is, its lines where it has several (log prefixes part
-// them), and its forms inside a JSON string and a URL.
-func spellings(secrets []string) []string {
-	seen := make(map[string]bool)
-	var out []string
-	add := func(s string, least int) {
-		for _, form := range []string{s, inJSON(s, true), inJSON(s, false), url.QueryEscape(s), url.PathEscape(s)} {
-			if len(form) >= least && !seen[form] {
-				seen[form] = true
-				out = append(out, form)
-			}
-		}
-	}
-	for _, secret := range secrets {
-		// Files of credentials often end in a newline that no output repeats.
-		secret = strings.TrimSpace(secret)
-		if len(secret) < minSecret {
-			continue
-		}
-		add(secret, minSecret)
-		if !strings.ContainsAny(secret, "\r\n") {
-			continue
-		}
-		for line := range strings.Lines(secret) {
-			if line = strings.TrimSpace(line); len(line) >= minSecretLine {
-				add(line, minSecretLine)
-			}
-		}
-	}
-	return out
-}
-
-func inJSON(s string, html bool) string {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(html)
-	if err := e.Encode(s); err != nil {
-		return s
-	}
-	return strings.Trim(strings.TrimSuffix(b.String(), "\n"), `"`)
-}
 
 // node is a state of the automaton: how much of which secrets the text ends
 // with. The edges of a state are a list linked through next; most have one.
@@ -98,7 +41,7 @@ type span struct{ from, to int64 }
 
 func newMasker(to io.Writer, secrets []string) *masker {
 	m := &masker{to: to, nodes: make([]node, 1), last: -1}
-	for _, s := range spellings(secrets) {
+	for _, s := range sensitive.Spellings(secrets) {
 		m.add(s)
 	}
 	m.link()
@@ -218,7 +161,7 @@ func (m *masker) release(upto int64) {
 			m.out = append(m.out, m.take(m.mask[0].from)...)
 		default:
 			if m.pos == m.mask[0].from && m.pos != m.last {
-				m.out = append(m.out, maskText...)
+				m.out = append(m.out, sensitive.Mask...)
 			}
 			m.take(min(upto, m.mask[0].to))
 			m.last = m.pos
@@ -246,7 +189,7 @@ func (m *masker) take(upto int64) []byte {
 func (m *masker) Close() error {
 	m.out = m.out[:0]
 	end := m.pos + int64(len(m.held)-m.off)
-	if begun := int64(m.nodes[m.state].begun); begun >= minSecret {
+	if begun := int64(m.nodes[m.state].begun); begun >= sensitive.MinLength {
 		m.hide(span{end - begun, end})
 	}
 	m.release(end)

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/action-llama/gateway/host/sensitive"
 )
 
 const key = "-----BEGIN KEY-----\nMIIEpAIBAAKCAQEA\nq83vEjRWeJCrze8S\n-----END KEY-----\n"
@@ -127,7 +129,7 @@ func maskedSlowly(secrets []string, text string) string {
 		}
 	}
 	begun := 0
-	for _, s := range spellings(secrets) {
+	for _, s := range sensitive.Spellings(secrets) {
 		for i := range len(text) {
 			if strings.HasPrefix(text[i:], s) {
 				hide(i, i+len(s))
@@ -137,7 +139,7 @@ func maskedSlowly(secrets []string, text string) string {
 			}
 		}
 	}
-	if begun >= minSecret {
+	if begun >= sensitive.MinLength {
 		hide(len(text)-begun, len(text))
 	}
 	var b strings.Builder
@@ -146,7 +148,7 @@ func maskedSlowly(secrets []string, text string) string {
 		case !hidden[i]:
 			b.WriteByte(text[i])
 		case i == 0 || !hidden[i-1]:
-			b.WriteString(maskText)
+			b.WriteString(sensitive.Mask)
 		}
 	}
 	return b.String()

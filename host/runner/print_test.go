@@ -59,7 +59,7 @@ func TestPrintAsAHarness(t *testing.T) {
 	r, spec := setup(t, "")
 	spec.Command = []string{"{al}", "helper", "print"}
 	spec.Context = []byte(`{"event":"command","extra":{"token":"to<ken"}}`)
-	spec.Sensitive = []string{"token"}
+	spec.Sensitive = []string{"extra.token"}
 	if res := r.Run(t.Context(), spec); res.State != job.Done {
 		t.Fatalf("got %+v: %s", res, output(t, r))
 	}

@@ -121,8 +121,8 @@ type Spec struct {
 	// and URL spellings. Those under 4 bytes are not: they would hide
 	// everything.
 	Secrets []string
-	// Sensitive names values in the context's "extra" (job.Job.Sensitive) that
-	// are hidden like Secrets.
+	// Sensitive names values in the context (job.Job.Sensitive) that are hidden
+	// like Secrets.
 	Sensitive []string
 
 	Skill    string         // body of SKILL.md
