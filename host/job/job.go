@@ -112,3 +112,11 @@ func NewID(now time.Time) string {
 	defer entropy.Unlock()
 	return strings.ToLower(ulid.MustNew(ulid.Timestamp(now), entropy.MonotonicEntropy).String())
 }
+
+// FirstID is before every id that NewID returns at that time or later, and
+// after all that it returned in an earlier millisecond.
+func FirstID(t time.Time) string {
+	var id ulid.ULID
+	_ = id.SetTime(ulid.Timestamp(t)) // fails beyond the year 10889
+	return strings.ToLower(id.String())
+}

@@ -76,6 +76,7 @@ type Store interface {
 	Receipts(ctx context.Context, q Query) ([]job.Receipt, error)
 	// Receipt returns one receipt with its body, or ErrNotFound.
 	Receipt(ctx context.Context, id string) (job.Receipt, error)
+	History
 
 	// Prune deletes ended history, oldest first and at most step records of a
 	// kind at a time, and reports whether there is more to do. Waiting and

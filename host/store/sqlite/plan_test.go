@@ -61,8 +61,16 @@ func TestNoStatementWalksATable(t *testing.T) {
 			_, err = s.Runs(ctx, store.Query{Agent: agent, State: state})
 			must(err)
 		}
+		_, err := s.Tally(ctx, agent, noon)
+		must(err)
 	}
-	_, err := s.Receipts(ctx, store.Query{})
+	_, err := s.Job(ctx, 1)
+	must(err)
+	_, err = s.Run(ctx, "run0")
+	must(err)
+	_, err = s.RunsOf(ctx, 1)
+	must(err)
+	_, err = s.Receipts(ctx, store.Query{})
 	must(err)
 	_, err = s.Receipt(ctx, "010")
 	must(err)

@@ -36,6 +36,7 @@ func Exercise(t *testing.T, fresh func(t *testing.T) Place) {
 		{"Recover", recoverTests},
 		{"Note", noteTests},
 		{"Lists", listTests},
+		{"History", tallyTests},
 		{"Prune", pruneTests},
 		{"Reopen", reopenTests},
 		{"Concurrent", concurrentTests},
