@@ -102,4 +102,11 @@ type Filter struct {
 	// MatchCase makes letter case count. GitHub logins do not care, branches
 	// do. Filters on the same attribute must agree.
 	MatchCase bool
+	// OptIn are values that a trigger has to ask for, such as Discord's
+	// autocomplete, which comes with every keystroke. An event whose attribute
+	// has nothing but these values passes only triggers with a filter on the
+	// attribute that names one of those the event has. All others do not get
+	// it, also a trigger without any filter. Filters on the same attribute must
+	// agree.
+	OptIn []string
 }

@@ -298,7 +298,7 @@ func descriptorToProto(d Descriptor) *providerv1.Descriptor {
 		}
 		out.Filters = append(out.Filters, &providerv1.Filter{
 			Name: f.Name, Kind: kind, Attribute: f.Attribute, Help: f.Help,
-			Values: f.Values, PassAbsent: f.PassAbsent, MatchCase: f.MatchCase,
+			Values: f.Values, PassAbsent: f.PassAbsent, MatchCase: f.MatchCase, OptIn: f.OptIn,
 		})
 	}
 	for name, values := range d.Example {

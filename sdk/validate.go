@@ -92,6 +92,7 @@ func (v *validation) filters(filters []Filter) {
 		if slices.Contains(f.Values, "") {
 			v.add("filter %q: an empty string is among its known values", f.Name)
 		}
+		v.optIn(f)
 		if f.Attribute == "" {
 			v.add("filter %q: attribute is empty; name the key of Event.Attributes that it looks at", f.Name)
 			continue
@@ -107,7 +108,30 @@ func (v *validation) filters(filters []Filter) {
 		if same.MatchCase != f.MatchCase {
 			v.add("filters %q and %q look at attribute %q and must agree on MatchCase", same.Name, f.Name, f.Attribute)
 		}
+		if !slices.Equal(slices.Sorted(slices.Values(same.OptIn)), slices.Sorted(slices.Values(f.OptIn))) {
+			v.add("filters %q and %q look at attribute %q and must agree on OptIn", same.Name, f.Name, f.Attribute)
+		}
 	}
+}
+
+func (v *validation) optIn(f Filter) {
+	for i, value := range f.OptIn {
+		switch {
+		case value == "":
+			v.add("filter %q: an empty string is among its opt-in values", f.Name)
+		case slices.ContainsFunc(f.OptIn[:i], func(other string) bool { return f.same(other, value) }):
+			v.add("filter %q: the opt-in value %q is there twice", f.Name, value)
+		case len(f.Values) > 0 && !f.knows(value):
+			v.add("filter %q: the opt-in value %q is not among its known values", f.Name, value)
+		}
+	}
+}
+
+// same compares two values as the filter does.
+func (f Filter) same(a, b string) bool { return a == b || !f.MatchCase && strings.EqualFold(a, b) }
+
+func (f Filter) knows(value string) bool {
+	return slices.ContainsFunc(f.Values, func(known string) bool { return f.same(known, value) })
 }
 
 func (v *validation) example(d Descriptor) {
@@ -137,10 +161,7 @@ func (v *validation) exampleValues(f Filter, values []string) {
 		return
 	}
 	for _, value := range values {
-		known := slices.ContainsFunc(f.Values, func(k string) bool {
-			return k == value || !f.MatchCase && strings.EqualFold(k, value)
-		})
-		if !known {
+		if !f.knows(value) {
 			v.add("example gives %q the value %q, which is not among its known values", f.Name, value)
 		}
 	}

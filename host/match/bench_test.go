@@ -26,6 +26,7 @@ func bigForge() map[string]sdk.Descriptor {
 			{Name: "labels", Attribute: "label"},
 			{Name: "author", Attribute: "author"},
 			{Name: "branches", Attribute: "branch", PassAbsent: true, MatchCase: true},
+			{Name: "from", Attribute: "from", Values: []string{"person", "bot"}, OptIn: []string{"bot"}},
 		},
 	}}
 }
@@ -94,7 +95,19 @@ func loads(many int) []load {
 		}
 		mixed.triggers = append(mixed.triggers, agentTrigger(i%1000, own...))
 	}
-	all := []load{few, agents, repos, labels, mixed, pairs, grid, branches, common}
+	open := load{name: "no filters, and an event that has to be asked for",
+		event: map[string][]string{"event": {"issues"}, "from": {"bot"}, "repo": {"acme/repo-7"}}}
+	for i := range many {
+		own := []Filter{}
+		switch {
+		case i%(many/2) == 7:
+			own = append(own, filter("from", "person", "bot"))
+		case i%2 == 0:
+			own = append(own, filter("repos", "acme/repo-7"))
+		}
+		open.triggers = append(open.triggers, agentTrigger(i, own...))
+	}
+	all := []load{few, agents, repos, labels, mixed, pairs, grid, branches, common, open}
 	for i := range all {
 		all[i].hits = len(wantedOf(all[i]))
 	}

@@ -13,7 +13,7 @@ import (
 func TestAMistakeInATriggerIsNamedWithTheWayOut(t *testing.T) {
 	t.Parallel()
 	const (
-		all   = "(filters of forge: actions, author, branches, conclusions, events, labels, org, orgs, repos)"
+		all   = "(filters of forge: actions, author, branches, conclusions, events, from, include, labels, org, orgs, repos)"
 		pages = "(sources: asleep, home, work)"
 	)
 	tests := map[string]struct {

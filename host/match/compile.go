@@ -32,6 +32,7 @@ type source struct {
 	name       string
 	descriptor sdk.Descriptor
 	attributes []attribute // that triggers look at
+	implied    []condition // of triggers that do not look at their attributes; see imply
 	triggers   []uint32    // in the order of the configuration
 	root       uint32      // node of the index
 }
@@ -43,7 +44,13 @@ type attribute struct {
 	passAbsent bool
 	ids        map[string]uint32 // by value, folded unless matchCase
 	absent     uint32            // the id that stands for an event without it
+
+	optIn    span   // ids of the values that a trigger has to name
+	ordinary uint32 // the id that stands for any other value, if there are opt-in ones
 }
+
+// asks says that a value is one that a trigger has to name.
+func (a *attribute) asks(id uint32) bool { return a.optIn.from <= id && id < a.optIn.to }
 
 type trigger struct {
 	agent      uint32 // index into Matcher.agents
@@ -63,7 +70,8 @@ type wording struct {
 	text   uint32 // index into Matcher.texts
 }
 
-// notSpelled is the text of "no such attribute", which nobody writes.
+// notSpelled is the text of "no such attribute" and of "an ordinary value",
+// which nobody writes.
 const notSpelled = ^uint32(0)
 
 // span is a part of a slice that many things share: half the size of a slice
@@ -132,7 +140,7 @@ func (c *compiler) add(i int, t Trigger, d sdk.Descriptor) {
 			done[k] = true
 			for _, value := range t.Filters[k].Values {
 				wants = append(wants, want{
-					id:      c.value(s, a, value),
+					id:      c.value(&s.attributes[a], a, value),
 					wording: wording{filter: uint32(n), text: intern(c.texts, &c.m.texts, value)},
 				})
 			}
@@ -140,7 +148,12 @@ func (c *compiler) add(i int, t Trigger, d sdk.Descriptor) {
 		if s.attributes[a].passAbsent {
 			wants = append(wants, want{id: s.attributes[a].absent, wording: wording{text: notSpelled}})
 		}
-		c.condition(a, wants)
+		c.m.conditions = append(c.m.conditions, c.condition(a, wants))
+	}
+	for _, implied := range s.implied {
+		if !slices.ContainsFunc(c.m.conditions[first:], func(own condition) bool { return own.attribute == implied.attribute }) {
+			c.m.conditions = append(c.m.conditions, implied)
+		}
 	}
 	c.m.triggers[i] = trigger{
 		agent:      intern(c.agents, &c.m.agents, t.Agent),
@@ -154,7 +167,25 @@ type want struct {
 	wording
 }
 
-func (c *compiler) condition(attribute int, wants []want) {
+// imply makes the conditions that triggers have without saying so: of each
+// attribute with opt-in values an ordinary value, or none.
+func (c *compiler) imply(s *source, d sdk.Descriptor) {
+	for _, f := range d.Filters {
+		if len(f.OptIn) == 0 {
+			continue
+		}
+		a := c.attribute(s, d, f.Attribute)
+		if slices.ContainsFunc(s.implied, func(known condition) bool { return known.attribute == uint32(a) }) {
+			continue
+		}
+		s.implied = append(s.implied, c.condition(a, []want{
+			{id: s.attributes[a].absent, wording: wording{text: notSpelled}},
+			{id: s.attributes[a].ordinary, wording: wording{text: notSpelled}},
+		}))
+	}
+}
+
+func (c *compiler) condition(attribute int, wants []want) condition {
 	slices.SortStableFunc(wants, func(a, b want) int { return cmp.Compare(a.id, b.id) })
 	wants = slices.CompactFunc(wants, func(a, b want) bool { return a.id == b.id })
 	first := len(c.m.wanted)
@@ -162,10 +193,7 @@ func (c *compiler) condition(attribute int, wants []want) {
 		c.m.wanted = append(c.m.wanted, w.id)
 		c.m.wordings = append(c.m.wordings, w.wording)
 	}
-	c.m.conditions = append(c.m.conditions, condition{
-		attribute: uint32(attribute),
-		wanted:    span{uint32(first), uint32(len(c.m.wanted))},
-	})
+	return condition{attribute: uint32(attribute), wanted: span{uint32(first), uint32(len(c.m.wanted))}}
 }
 
 func (c *compiler) source(name string, d sdk.Descriptor) *source {
@@ -173,6 +201,7 @@ func (c *compiler) source(name string, d sdk.Descriptor) *source {
 	if !ok {
 		s = &source{name: name, descriptor: d}
 		c.m.sources[name] = s
+		c.imply(s, d)
 	}
 	return s
 }
@@ -193,19 +222,33 @@ func (c *compiler) attribute(s *source, d sdk.Descriptor, name string) int {
 			a.matchCase = a.matchCase || other.MatchCase
 		}
 	}
-	a.absent = c.newID(len(s.attributes))
+	n := len(s.attributes)
+	a.absent = c.newID(n)
+	a.optIn.from = uint32(len(c.attributeOf))
+	for _, other := range d.Filters {
+		if other.Attribute == name {
+			for _, value := range other.OptIn {
+				c.value(&a, n, value)
+			}
+		}
+	}
+	a.optIn.to = uint32(len(c.attributeOf))
+	if a.optIn.len() > 0 {
+		a.ordinary = c.newID(n)
+	}
 	s.attributes = append(s.attributes, a)
-	return len(s.attributes) - 1
+	return n
 }
 
-func (c *compiler) value(s *source, attribute int, value string) uint32 {
-	a := &s.attributes[attribute]
+// value returns the id of a value of an attribute, which is the one with that
+// number in its source.
+func (c *compiler) value(a *attribute, number int, value string) uint32 {
 	if !a.matchCase {
 		value = folded(value)
 	}
 	id, ok := a.ids[value]
 	if !ok {
-		id = c.newID(attribute)
+		id = c.newID(number)
 		a.ids[value] = id
 	}
 	return id

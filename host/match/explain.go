@@ -11,7 +11,7 @@ type Explanation struct {
 	Agent   string
 	Trigger int // index into the triggers that were compiled
 	Matched bool
-	Checks  []Check // one for each attribute that its filters look at
+	Checks  []Check // one for each attribute that its filters look at, and those that OptIn is about
 }
 
 // Check is what a trigger asks of one attribute of an event.
@@ -22,13 +22,19 @@ type Check struct {
 	Got       []string // as the event has them; none when it lacks the attribute
 	// PassAbsent: an event that lacks the attribute passes.
 	PassAbsent bool
-	Holds      bool
+	// OptIn: the trigger asks nothing of the attribute, and the event has only
+	// values that a trigger has to name. Filters are those that it could do so
+	// with. Such a check never holds; one that would is left out.
+	OptIn bool
+	Holds bool
 }
 
 // String is the check as a sentence for a person.
 func (c Check) String() string {
 	filters := strings.Join(c.Filters, ", ")
 	switch {
+	case c.OptIn:
+		return fmt.Sprintf("%s: the event has only %s, which a trigger gets only by naming it", filters, quoted(c.Got))
 	case len(c.Got) == 0 && c.Holds:
 		return fmt.Sprintf("%s: the event has no %s, which passes", filters, c.Attribute)
 	case len(c.Got) == 0:
@@ -80,6 +86,9 @@ func (m *Matcher) Explain(source string, attributes map[string][]string) []Expla
 			check := m.check(s, c)
 			check.Got = got[c.attribute]
 			check.Holds = m.holds(c, &e)
+			if check.OptIn && check.Holds {
+				continue // nobody asked
+			}
 			x.Matched = x.Matched && check.Holds
 			x.Checks = append(x.Checks, check)
 		}
@@ -100,6 +109,14 @@ func (m *Matcher) check(s *source, c condition) Check {
 		check.Wanted = append(check.Wanted, m.texts[sp.text])
 		if name := s.descriptor.Filters[sp.filter].Name; !slices.Contains(check.Filters, name) {
 			check.Filters = append(check.Filters, name)
+		}
+	}
+	if check.Wanted == nil { // what the compiler added
+		check.OptIn = true
+		for _, f := range s.descriptor.Filters {
+			if f.Attribute == a.name {
+				check.Filters = append(check.Filters, f.Name)
+			}
 		}
 	}
 	return check

@@ -107,18 +107,23 @@ func (s *source) read(attributes map[string][]string, values []uint32, spans []s
 	for i := range s.attributes {
 		a := &s.attributes[i]
 		first := len(values)
-		absent := true
+		absent, ordinary := true, false
 		for _, value := range attributes[a.name] {
 			if value == "" {
 				continue
 			}
 			absent = false
-			if id, ok := a.id(value, buf[:0]); ok {
+			id, ok := a.id(value, buf[:0])
+			if ok {
 				values = append(values, id)
 			}
+			ordinary = ordinary || a.optIn.len() > 0 && !(ok && a.asks(id))
 		}
-		if absent {
+		switch {
+		case absent:
 			values = append(values, a.absent)
+		case ordinary:
+			values = append(values, a.ordinary)
 		}
 		if own := values[first:]; len(own) > 1 {
 			slices.Sort(own)

@@ -26,6 +26,8 @@ func forge() sdk.Descriptor {
 			{Name: "author", Kind: sdk.String, Attribute: "author"},
 			{Name: "branches", Attribute: "branch", PassAbsent: true, MatchCase: true},
 			{Name: "conclusions", Attribute: "conclusion", PassAbsent: true},
+			{Name: "from", Attribute: "from", Values: []string{"person", "bot", "Self"}, OptIn: []string{"bot", "Self"}},
+			{Name: "include", Attribute: "include", PassAbsent: true, OptIn: []string{"edits", "deletions"}},
 		},
 	}
 }
@@ -128,6 +130,30 @@ func TestATriggerMatches(t *testing.T) {
 		"when the event repeats a value": {
 			[]match.Filter{list("labels", "bug", "bug", "BUG")}, event{"label": {"bug", "Bug"}}, true,
 		},
+		"not, when no filter asks for what has to be asked for": {
+			[]match.Filter{list("labels", "bug")}, event{"label": {"bug"}, "from": {"bot"}}, false,
+		},
+		"not, when there is no filter at all, and the event has to be asked for": {nil, event{"from": {"SELF"}}, false},
+		"not, when a filter asks for something else": {
+			[]match.Filter{list("from", "person", "bot")}, event{"from": {"Self"}}, false,
+		},
+		"what has to be asked for, when it is": {
+			[]match.Filter{list("from", "person", "BOT")}, event{"from": {"bot"}}, true,
+		},
+		"what has an ordinary value, too, without being asked": {nil, event{"from": {"bot", "workflow"}}, true},
+		"what says nothing, without being asked":               {nil, event{"from": {"", ""}}, true},
+		"what is asked for, together with other filters": {
+			[]match.Filter{list("include", "edits"), list("labels", "bug")}, event{"label": {"bug"}, "include": {"edits"}}, true,
+		},
+		"what is usual beside what is asked for, where a lack passes": {
+			[]match.Filter{list("include", "edits"), list("labels", "bug")}, event{"label": {"bug"}}, true,
+		},
+		"not, when one of two has not been asked for": {
+			[]match.Filter{list("include", "edits")}, event{"include": {"edits"}, "from": {"bot"}}, false,
+		},
+		"when both have been asked for": {
+			[]match.Filter{list("include", "edits"), word("from", "bot")}, event{"include": {"edits"}, "from": {"bot"}}, true,
+		},
 		"whatever else the event has": {
 			[]match.Filter{list("events", "push")}, event{"event": {"push"}, "weather": {"rain"}, "label": {"x"}}, true,
 		},
@@ -222,6 +248,20 @@ func TestExplainSaysWhatIsMissing(t *testing.T) {
 	for i, want := range sentences {
 		if got := got[0].Checks[i].String(); got != want {
 			t.Errorf("sentence %d is %q, want %q", i, got, want)
+		}
+	}
+	for _, x := range m.Explain("work", event{"from": {"bot", ""}}) {
+		if x.Matched {
+			t.Errorf("agent %s is said to get what it does not ask for", x.Agent)
+			continue
+		}
+		last := x.Checks[len(x.Checks)-1]
+		want := match.Check{Attribute: "from", Filters: []string{"from"}, Got: []string{"bot"}, OptIn: true}
+		if diff := cmp.Diff(want, last); diff != "" {
+			t.Errorf("agent %s (-want +got):\n%s", x.Agent, diff)
+		}
+		if got, want := last.String(), `from: the event has only "bot", which a trigger gets only by naming it`; got != want {
+			t.Errorf("sentence is %q, want %q", got, want)
 		}
 	}
 	if got := m.Explain("unheard of", nil); got != nil {

@@ -21,9 +21,10 @@ func drawDescriptor(t *rapid.T) sdk.Descriptor {
 	for a := range rapid.IntRange(1, 4).Draw(t, "attributes") {
 		name := fmt.Sprint("attribute", a)
 		absent, exact := rapid.Bool().Draw(t, "pass absent"), rapid.Bool().Draw(t, "match case")
+		optIn := rapid.SliceOfN(rapid.SampledFrom(values), 0, 3).Draw(t, "opt in")
 		for f := range rapid.IntRange(1, 2).Draw(t, "filters") {
 			d.Filters = append(d.Filters, sdk.Filter{
-				Name: fmt.Sprint(name, "-", f), Attribute: name, PassAbsent: absent, MatchCase: exact,
+				Name: fmt.Sprint(name, "-", f), Attribute: name, PassAbsent: absent, MatchCase: exact, OptIn: optIn,
 			})
 		}
 	}
@@ -68,18 +69,36 @@ func allows(d sdk.Descriptor, t Trigger, e map[string][]string) bool {
 		wanted[d.Filters[i].Attribute] = append(wanted[d.Filters[i].Attribute], f.Values...)
 	}
 	for attribute, f := range described {
-		got := slices.DeleteFunc(slices.Clone(e[attribute]), func(v string) bool { return v == "" })
+		got := valuesOf(e, attribute)
 		holds := len(got) == 0 && f.PassAbsent
 		for _, g := range got {
-			for _, w := range wanted[attribute] {
-				holds = holds || g == w || !f.MatchCase && strings.EqualFold(g, w)
-			}
+			holds = holds || names(f, wanted[attribute], g)
 		}
 		if !holds {
 			return false
 		}
 	}
+	for _, f := range d.Filters {
+		if _, asked := described[f.Attribute]; asked {
+			continue
+		}
+		got := valuesOf(e, f.Attribute)
+		if len(got) > 0 && !slices.ContainsFunc(got, func(g string) bool { return !names(f, f.OptIn, g) }) {
+			return false
+		}
+	}
 	return true
+}
+
+func valuesOf(e map[string][]string, attribute string) []string {
+	return slices.DeleteFunc(slices.Clone(e[attribute]), func(v string) bool { return v == "" })
+}
+
+// names says that a value is in a list, compared as the filter does.
+func names(f sdk.Filter, list []string, value string) bool {
+	return slices.ContainsFunc(list, func(w string) bool {
+		return value == w || !f.MatchCase && strings.EqualFold(value, w)
+	})
 }
 
 // firsts keeps each agent's first trigger, in order.

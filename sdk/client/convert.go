@@ -144,7 +144,7 @@ func descriptorFromProto(in *providerv1.Descriptor) sdk.Descriptor {
 		}
 		out.Filters = append(out.Filters, sdk.Filter{
 			Name: f.GetName(), Kind: kind, Attribute: f.GetAttribute(), Help: f.GetHelp(),
-			Values: f.GetValues(), PassAbsent: f.GetPassAbsent(), MatchCase: f.GetMatchCase(),
+			Values: f.GetValues(), PassAbsent: f.GetPassAbsent(), MatchCase: f.GetMatchCase(), OptIn: f.GetOptIn(),
 		})
 	}
 	if len(in.GetExample()) > 0 {

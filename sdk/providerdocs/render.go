@@ -170,7 +170,8 @@ func letterCase(f sdk.Filter) string {
 }
 
 // about is what the row says in words: the provider's help, the values if they
-// are few, and which other filters look at the same.
+// are few, which of them have to be named, and which other filters look at the
+// same.
 func about(f sdk.Filter, all []sdk.Filter) string {
 	parts := []string{}
 	if help := text(f.Help); help != "" {
@@ -181,6 +182,9 @@ func about(f sdk.Filter, all []sdk.Filter) string {
 		parts = append(parts, "Known values are below.")
 	case len(f.Values) > 0:
 		parts = append(parts, "Known: "+codes(f.Values)+".")
+	}
+	if len(f.OptIn) > 0 {
+		parts = append(parts, "Only entries that name them get "+codes(f.OptIn)+".")
 	}
 	var same []string
 	for _, other := range all {

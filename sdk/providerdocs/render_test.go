@@ -24,7 +24,7 @@ func bell() sdk.Descriptor {
 		Filters: []sdk.Filter{
 			{Name: "doors", Attribute: "door", Values: []string{"front", "back|side", "a`b"}, Help: "*Doors*."},
 			{Name: "door", Kind: sdk.String, Attribute: "door", Help: "One door_name, or _other_."},
-			{Name: "tunes", Attribute: "tune", PassAbsent: true, MatchCase: true, Values: strings.Fields("a b c d e f g h i")},
+			{Name: "tunes", Attribute: "tune", PassAbsent: true, MatchCase: true, Values: strings.Fields("a b c d e f g h i"), OptIn: []string{"h", "i"}},
 		},
 		Example: map[string][]string{"tunes": {"a", "b"}, "door": {`front "left"`}},
 	}
@@ -50,7 +50,7 @@ func TestRender(t *testing.T) {
 
 		"| `doors` | a text or a list | `door` | is held back | does not count | \\*Doors\\*. Known: `front`, `back\\|side`, ``a`b``. Its values and those of `door` unite. |\n",
 		"| `door` | one text | `door` | is held back | does not count | One door_name, or \\_other\\_. Its values and those of `doors` unite. |\n",
-		"| `tunes` | a text or a list | `tune` | passes | counts | Known values are below. |\n",
+		"| `tunes` | a text or a list | `tune` | passes | counts | Known values are below. Only entries that name them get `h`, `i`. |\n",
 		"<details><summary>Known values of tunes (9)</summary>\n\n`a`, `b`, ",
 
 		"```toml\n# config.toml\n[webhooks.bell]\ntype = \"bell\"\ncredential = \"default\"\n\n" +

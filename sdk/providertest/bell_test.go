@@ -37,7 +37,7 @@ func (b bell) Describe() sdk.Descriptor {
 		Filters: []sdk.Filter{
 			{Name: "events", Attribute: "event", Values: []string{"ring", "knock"}},
 			{Name: "doors", Attribute: "door"},
-			{Name: "visitor", Kind: sdk.String, Attribute: "visitor", PassAbsent: true, MatchCase: true},
+			{Name: "visitor", Kind: sdk.String, Attribute: "visitor", PassAbsent: true, MatchCase: true, OptIn: []string{"Robot"}},
 		},
 		Example:       map[string][]string{"events": {"ring"}, "doors": {"front"}},
 		ReplyDeadline: 3 * time.Second,

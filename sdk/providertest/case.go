@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -269,33 +268,4 @@ func (c *Case) write() error {
 		return fmt.Errorf("write case: %w", err)
 	}
 	return nil
-}
-
-// filterLine is one expectation of a filter in a case.
-type filterLine struct {
-	pass   bool
-	filter string
-	values []string
-}
-
-func readFilterLines(data []byte) ([]filterLine, error) {
-	var lines []filterLine
-	err := eachLine(data, func(line string) error {
-		const form = "not `pass labels = [\"agent\"]` or `hold org = \"acme\"`"
-		left, right, ok := strings.Cut(line, "=")
-		words := strings.Fields(left)
-		if !ok || len(words) != 2 || (words[0] != "pass" && words[0] != "hold") {
-			return errors.New(form)
-		}
-		l := filterLine{pass: words[0] == "pass", filter: words[1]}
-		var one string
-		if err := json.Unmarshal([]byte(right), &one); err == nil {
-			l.values = []string{one}
-		} else if err := json.Unmarshal([]byte(right), &l.values); err != nil {
-			return errors.New(form)
-		}
-		lines = append(lines, l)
-		return nil
-	})
-	return lines, err
 }

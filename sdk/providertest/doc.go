@@ -51,8 +51,9 @@
 // read the request, in RFC 3339, by default [DefaultReceivedAt]. allowUnsigned:
 // true stands for a host with a source that takes unsigned requests.
 //
-// filters, if there, says what a trigger with that one filter does with the
-// delivery: pass, or hold it back.
+// filters, if there, says on each line what a trigger does with the delivery:
+// pass, or hold it back. The trigger has the filters of that line, one, several
+// (doors = "front" visitor = "Ada") or none, and no others.
 //
 // want.json is what [sdk.Deliver] makes of it: "which" secrets signed it,
 // "unsigned", the "reply" to a handshake, the "events" under the names that

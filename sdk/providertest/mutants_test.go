@@ -181,6 +181,10 @@ func mutants() map[string]mutant {
 			"signature", "has none of Descriptor.SignatureHeaders", false},
 		"filter nobody can use": {bell{describe: func(d *sdk.Descriptor) { d.Filters[1].Attribute = "doors" }}, "filters",
 			`filter "doors" looks at attribute "doors": no event of any case has it`, false},
+		"lets pass what nobody asked for": {bell{describe: func(d *sdk.Descriptor) { d.Filters[2].OptIn = nil }}, "filters",
+			`a trigger with no filter lets it pass`, false},
+		"opt-in value that nobody shows": {bell{describe: func(d *sdk.Descriptor) { d.Filters[2].OptIn = []string{"Ghost"} }}, "filters",
+			`filter "visitor" has the opt-in value "Ghost", and no case has an event with it`, false},
 		"example that starts nothing": {bell{describe: func(d *sdk.Descriptor) {
 			d.Example = map[string][]string{"events": {"ring"}, "doors": {"roof"}}
 		}}, "descriptor", "no case has an event that the example lets pass", false},

@@ -87,8 +87,13 @@ func (s *Suite) CheckCases(d sdk.Descriptor) []Finding {
 	}
 	for _, f := range d.Filters {
 		k.filter(f, events)
+		k.optIn(f, events)
 	}
-	if len(d.Example) > 0 && !slices.ContainsFunc(events, k.example) {
+	var example []setting
+	for name, values := range d.Example {
+		example = append(example, setting{name, values})
+	}
+	if len(example) > 0 && !slices.ContainsFunc(events, func(e wantEvent) bool { return starts(d, example, e) }) {
 		k.report(checkDescriptor, "no case has an event that the example lets pass; a new project starts with it, so add the case or correct Descriptor.Example")
 	}
 	return k.found()
@@ -96,59 +101,30 @@ func (s *Suite) CheckCases(d sdk.Descriptor) []Finding {
 
 func (k *checker) filterLine(line filterLine) {
 	kind := checkFilters + k.c.Name
-	i := slices.IndexFunc(k.desc.Filters, func(f sdk.Filter) bool { return f.Name == line.filter })
-	if i < 0 {
-		k.reportLike(kind, checkFilters, "the descriptor has no filter %q", line.filter)
-		return
+	for _, s := range line.filters {
+		i := slices.IndexFunc(k.desc.Filters, func(f sdk.Filter) bool { return f.Name == s.name })
+		if i < 0 {
+			k.reportLike(kind, checkFilters, "the descriptor has no filter %q", s.name)
+			return
+		}
+		if k.desc.Filters[i].Kind == sdk.String && len(s.values) != 1 {
+			k.reportLike(kind, checkFilters, "filter %q takes one string", s.name)
+			return
+		}
 	}
-	f := k.desc.Filters[i]
-	if f.Kind == sdk.String && len(line.values) != 1 {
-		k.reportLike(kind, checkFilters, "filter %q takes one string", f.Name)
-		return
-	}
-	pass := slices.ContainsFunc(k.c.want.Events, func(e wantEvent) bool { return passes(f, line.values, e.Attributes[f.Attribute]) })
+	pass := slices.ContainsFunc(k.c.want.Events, func(e wantEvent) bool { return starts(k.desc, line.filters, e) })
 	if pass == line.pass {
 		return
 	}
-	var has []string
-	for _, e := range k.c.want.Events {
-		has = append(has, e.Attributes[f.Attribute]...)
+	has := make([]map[string][]string, len(k.c.want.Events))
+	for i, e := range k.c.want.Events {
+		has[i] = e.Attributes
 	}
 	verb := "holds it back"
 	if pass {
 		verb = "lets it pass"
 	}
-	k.reportLike(kind, checkFilters, "%s = %q %s; attribute %q is %q", f.Name, line.values, verb, f.Attribute, has)
-}
-
-// passes is what sdk.Filter documents.
-func passes(f sdk.Filter, values, has []string) bool {
-	if len(has) == 0 {
-		return f.PassAbsent
-	}
-	return slices.ContainsFunc(values, func(value string) bool {
-		return slices.ContainsFunc(has, func(h string) bool {
-			return h == value || !f.MatchCase && strings.EqualFold(h, value)
-		})
-	})
-}
-
-// example says that a trigger with the filters of the example starts on an
-// event. Values of filters on the same attribute unite.
-func (k *checker) example(e wantEvent) bool {
-	values, filters := map[string][]string{}, map[string]sdk.Filter{}
-	for _, f := range k.desc.Filters {
-		if some, ok := k.desc.Example[f.Name]; ok {
-			values[f.Attribute] = append(values[f.Attribute], some...)
-			filters[f.Attribute] = f
-		}
-	}
-	for attribute, f := range filters {
-		if !passes(f, values[attribute], e.Attributes[attribute]) {
-			return false
-		}
-	}
-	return true
+	k.reportLike(kind, checkFilters, "a trigger with %s %s; the attributes are %q", line, verb, has)
 }
 
 // filter asks for three kinds of events: two that a value of the filter tells
@@ -183,5 +159,15 @@ func (k *checker) filter(f sdk.Filter, events []wantEvent) {
 	// Every event has a name, so every one has an attribute that is the name.
 	if !absent && !isName && !slices.Contains(k.suite.AlwaysPresent, f.Attribute) {
 		report("every event has it; add a case without, or name it in Options.AlwaysPresent")
+	}
+}
+
+// optIn asks for an event with each value that a trigger has to name.
+func (k *checker) optIn(f sdk.Filter, events []wantEvent) {
+	for _, value := range f.OptIn {
+		if !slices.ContainsFunc(events, func(e wantEvent) bool { return names(f, e.Attributes[f.Attribute], value) }) {
+			k.reportLike(checkFilters+f.Name+value, checkFilters,
+				"filter %q has the opt-in value %q, and no case has an event with it; add one, and say that a trigger without filters holds it back", f.Name, value)
+		}
 	}
 }

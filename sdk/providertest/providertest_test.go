@@ -184,6 +184,8 @@ func TestAFaultyCaseIsNamedWithItsPlace(t *testing.T) {
 		request + "-- options --\nreceivedAt: now":          "cannot parse \"now\"",
 		request + "-- filters --\nlabels = [\"a\"]":         "filters: line 1: not `pass",
 		request + "-- filters --\npass labels = a":          "filters: line 1: not `pass",
+		request + "-- filters --\npass labels = [1]":        "filters: line 1: not `pass",
+		request + "-- filters --\npass\nhold a = \"b\" c":   "filters: line 2: not `pass",
 		request + "-- want.json --\n{\"whch\": []}":         "unknown field \"whch\"",
 		request + "-- want.json --\n{\"error\": \"bad\"}\n": "error \"bad\" is none of",
 		request + "-- secrets --\n-- secrets --\n":          "secrets: it is there twice",

@@ -1498,8 +1498,12 @@ type Filter struct {
 	// Known values; empty: anything goes.
 	Values []string `protobuf:"bytes,5,rep,name=values,proto3" json:"values,omitempty"`
 	// Events without the attribute pass.
-	PassAbsent    bool `protobuf:"varint,6,opt,name=pass_absent,json=passAbsent,proto3" json:"pass_absent,omitempty"`
-	MatchCase     bool `protobuf:"varint,7,opt,name=match_case,json=matchCase,proto3" json:"match_case,omitempty"`
+	PassAbsent bool `protobuf:"varint,6,opt,name=pass_absent,json=passAbsent,proto3" json:"pass_absent,omitempty"`
+	MatchCase  bool `protobuf:"varint,7,opt,name=match_case,json=matchCase,proto3" json:"match_case,omitempty"`
+	// Values that a trigger has to ask for: an event whose attribute has nothing
+	// but these passes only triggers that name one which it has, in a filter on
+	// the attribute. Filters on one attribute agree. Empty: nothing is held back.
+	OptIn         []string `protobuf:"bytes,8,rep,name=opt_in,json=optIn,proto3" json:"opt_in,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1581,6 +1585,13 @@ func (x *Filter) GetMatchCase() bool {
 		return x.MatchCase
 	}
 	return false
+}
+
+func (x *Filter) GetOptIn() []string {
+	if x != nil {
+		return x.OptIn
+	}
+	return nil
 }
 
 var File_actionllama_provider_v1_provider_proto protoreflect.FileDescriptor
@@ -1704,7 +1715,7 @@ const file_actionllama_provider_v1_provider_proto_rawDesc = "" +
 	"\x04help\x18\x05 \x01(\tR\x04help\x12\x18\n" +
 	"\apattern\x18\x06 \x01(\tR\apattern\x12\x18\n" +
 	"\aaliases\x18\a \x03(\tR\aaliases\x12\x1c\n" +
-	"\tgenerated\x18\b \x01(\bR\tgenerated\"\xdf\x01\n" +
+	"\tgenerated\x18\b \x01(\bR\tgenerated\"\xf6\x01\n" +
 	"\x06Filter\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x127\n" +
 	"\x04kind\x18\x02 \x01(\x0e2#.actionllama.provider.v1.FilterKindR\x04kind\x12\x1c\n" +
@@ -1714,7 +1725,8 @@ const file_actionllama_provider_v1_provider_proto_rawDesc = "" +
 	"\vpass_absent\x18\x06 \x01(\bR\n" +
 	"passAbsent\x12\x1d\n" +
 	"\n" +
-	"match_case\x18\a \x01(\bR\tmatchCase*^\n" +
+	"match_case\x18\a \x01(\bR\tmatchCase\x12\x15\n" +
+	"\x06opt_in\x18\b \x03(\tR\x05optIn*^\n" +
 	"\n" +
 	"FilterKind\x12\x1b\n" +
 	"\x17FILTER_KIND_UNSPECIFIED\x10\x00\x12\x1b\n" +
