@@ -146,6 +146,12 @@ func (l *loader) agent(a *Agent, root *value, broken bool) {
 			a.Params = l.params(e)
 		case "runner":
 			l.agentRunner(e, a)
+		case "hooks":
+			a.Hooks = l.hooks(e)
+		case "harness":
+			if r := l.foreignHarness(e); r.Harness != "" && root.get("runner") == nil {
+				a.Runner = r
+			}
 		default:
 			switch _, isForeign := foreignAgentKeys()[e.key]; {
 			case contains(known, e.key):
@@ -251,7 +257,7 @@ func (l *loader) triggers(e *entry) []Trigger {
 func (l *loader) trigger(item *value, path string) Trigger {
 	// TOML gives a key to the header above it, so a line too far down ends up
 	// in a trigger.
-	notFilters := []string{"schedule", "scale", "timeout", "timezone", "maxWorkQueueSize", "credentials", "params", "runner"}
+	notFilters := []string{"schedule", "scale", "timeout", "timezone", "maxWorkQueueSize", "credentials", "params", "runner", "hooks"}
 	t := Trigger{Pos: item.pos}
 	for _, e := range item.entries {
 		if e.key == "source" {

@@ -12,7 +12,7 @@ import (
 
 func foreignProjectKeys() map[string]string {
 	return map[string]string{
-		"model": "", "models": "", "harness": "[runner] harness", "local": "", "cloud": "", "telemetry": "",
+		"model": "", "models": "", "harness": "[runner] harness", "local": "", "local.timeout": "timeout of each agent", "cloud": "", "telemetry": "",
 		"projectName": "", "maxReruns": "", "maxCallDepth": "", "maxTriggerDepth": "",
 		"webhookQueueSize": "workQueueSize", "resourceLockTimeout": "", "lockTimeout": "",
 		"defaultAgentScale": "scale of each agent", "defaultAgentTimeout": "timeout of each agent",
@@ -32,7 +32,7 @@ func foreignGatewayKeys() map[string]string {
 
 func foreignAgentKeys() map[string]string {
 	return map[string]string{
-		"model": "", "models": "", "harness": "[runner] harness", "hooks": "", "runtime": "", "local": "",
+		"model": "", "models": "", "harness": "[runner] harness", "runtime": "", "local": "",
 		"source": "", "name": "", "license": "", "compatibility": "", "waitTimeout": "", "defaultWaitTimeout": "",
 		"maxReruns": "", "maxCallDepth": "", "maxTriggerDepth": "", "resourceLockTimeout": "", "lockTimeout": "",
 		"feedback": "", "subagents": "", "docker": "", "preflight": "", "telemetry": "", "prompt": "", "repos": "",

@@ -113,6 +113,10 @@ func listedKeys() []Key {
 			"What a run of this agent executes, instead of the project's [runner]."},
 		{anyAgent, "runner.harness", "", "",
 			"The same by name."},
+		{anyAgent, "hooks.pre", "", "",
+			`Shell commands that run before the harness, with what it sees: ["gh repo clone acme/app /tmp/app"]. When one fails, so does the run.`},
+		{anyAgent, "hooks.post", "", "",
+			"Shell commands that run after the harness, also when it failed or timed out. When one fails, so does the run."},
 	}
 }
 

@@ -125,8 +125,11 @@ func (l *loader) loadProject() {
 		p.Timezone = "Local"
 	}
 	known := keysOf(projectFile, "")
+	var instead Runner
 	for _, e := range root.entries {
 		switch e.key {
+		case "harness":
+			instead = l.foreignHarness(e)
 		case "gateway":
 			l.section(e, foreignGatewayKeys())
 			l.checkGateway(e)
@@ -146,6 +149,9 @@ func (l *loader) loadProject() {
 			case contains(known, e.key):
 			case isForeign:
 				l.foreign = append(l.foreign, foreign{e.pos, e.key})
+				if in := e.value.get("timeout"); e.key == "local" && in != nil {
+					l.foreign = append(l.foreign, foreign{in.pos, "local.timeout"})
+				}
 			default:
 				l.unknown(e, e.key, known, agentKeysHere())
 			}
@@ -153,6 +159,9 @@ func (l *loader) loadProject() {
 	}
 	if settingEntry(root, "runner.harness") == nil && p.Runner.Harness != "" {
 		p.Runner.Command = nil // a harness from the environment goes before the file
+	}
+	if len(p.Runner.Command) == 0 && p.Runner.Harness == "" {
+		p.Runner = instead
 	}
 	l.checkRunner(&p.Runner)
 	l.checkStore(root)

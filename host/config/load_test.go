@@ -501,3 +501,72 @@ func TestLoadNowhere(t *testing.T) {
 		t.Errorf("got:\n%s", render(problems))
 	}
 }
+
+// The original's [harness] chooses what runs, unless [runner] does; what was
+// built into it is none.
+func TestForeignHarness(t *testing.T) {
+	t.Parallel()
+	const text = `
+-- config.toml --
+[harness]
+type = "claude"
+-- agents/a/config.toml --
+schedule = "@daily"
+-- agents/a/SKILL.md --
+Do it.
+-- agents/b/config.toml --
+schedule = "@daily"
+[harness]
+type = "codex"
+-- agents/b/SKILL.md --
+Do it.
+-- agents/c/config.toml --
+schedule = "@daily"
+harness = "codex"
+[runner]
+command = ["mine"]
+-- agents/c/SKILL.md --
+Do it.
+`
+	p := good(t, text)
+	for name, want := range map[string]Runner{
+		"a": {Harness: "claude"}, "b": {Harness: "codex"}, "c": {Command: []string{"mine"}},
+	} {
+		a, _ := p.Agent(name)
+		if diff := cmp.Diff(want, a.Runner, noPos); diff != "" {
+			t.Errorf("%s: -want +got:\n%s", name, diff)
+		}
+	}
+	p, problems := load(project(strings.ReplaceAll(text, "claude", "pi")), "/project", Options{})
+	if a, _ := p.Agent("a"); a.Runner.Harness != "" || len(problems.Of(Note)) != 1 || len(problems) != 1 {
+		t.Errorf("pi: %+v, problems:\n%s", a.Runner, render(problems))
+	}
+}
+
+// Hooks come from config.toml, or from the front matter at its top or below
+// metadata.
+func TestHooks(t *testing.T) {
+	t.Parallel()
+	p := good(t, `
+-- agents/a/config.toml --
+schedule = "@daily"
+[hooks]
+pre = ["one", "two"]
+post = "three"
+-- agents/a/SKILL.md --
+Do it.
+-- agents/b/SKILL.md --
+---
+metadata:
+  schedule: "@daily"
+  hooks:
+    pre:
+      - "one"
+---
+Do it.
+`)
+	want := []Hooks{{Pre: []string{"one", "two"}, Post: []string{"three"}}, {Pre: []string{"one"}}}
+	if diff := cmp.Diff(want, []Hooks{p.Agents[0].Hooks, p.Agents[1].Hooks}); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}

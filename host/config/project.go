@@ -84,10 +84,17 @@ type Agent struct {
 	// Params reach the prompt as JSON. Keys are exactly as written.
 	Params map[string]any
 	Runner Runner
+	Hooks  Hooks
 	Skill  string // SKILL.md without its front matter, byte for byte
 
 	Pos         Pos // where something about the agent as a whole is to be mended
 	SchedulePos Pos
+}
+
+// Hooks are shell commands around the harness of a run, in their order.
+type Hooks struct {
+	Pre  []string
+	Post []string
 }
 
 // Trigger is one [[webhooks]] of an agent.
