@@ -182,6 +182,9 @@ func (a *App) prepareWork(p *config.Project, registry *prometheus.Registry) erro
 	if killed > 0 {
 		a.log.Warn("runs of a killed gateway ended", "count", killed)
 	}
+	if err := runner.RemoveLeftoverCredentials(RunsDir(p.Dir)); err != nil {
+		a.log.Error("credentials of runs of a killed gateway could not be removed", "error", err)
+	}
 	if a.runner, err = runner.New(runner.Options{Dir: RunsDir(p.Dir), Log: a.log.Named("runner")}); err != nil {
 		return err
 	}

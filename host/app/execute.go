@@ -45,7 +45,7 @@ func (a *App) spec(c store.Claimed) (runner.Spec, error) {
 	if err != nil {
 		return runner.Spec{}, err
 	}
-	env, secrets, err := environment(a.credentials, agent.Credentials)
+	g, err := grant(a.credentials, agent.Credentials, runner.CredentialsDir(RunsDir(p.Dir), c.Run.ID))
 	if err != nil {
 		return runner.Spec{}, err
 	}
@@ -56,8 +56,11 @@ func (a *App) spec(c store.Claimed) (runner.Spec, error) {
 		Attempt:   c.Run.Attempt,
 		WorkDir:   p.Dir,
 		Command:   command,
-		Env:       env,
-		Secrets:   secrets,
+		Pre:       agent.Hooks.Pre,
+		Post:      agent.Hooks.Post,
+		Env:       g.env,
+		Files:     g.files,
+		Secrets:   g.secrets,
 		Sensitive: c.Job.Sensitive,
 		Skill:     agent.Skill,
 		Params:    agent.Params,

@@ -63,7 +63,7 @@ func TestEnvNames(t *testing.T) {
 	}
 	// What the host hands to providers and runs must not be taken for settings.
 	for _, k := range Keys() {
-		for _, taken := range []string{"AL_AGENT", "AL_RUN_ID", "AL_TRIGGER", "AL_PROMPT_FILE", "AL_CONTEXT_FILE", "AL_ATTEMPT", CredentialsEnv} {
+		for _, taken := range []string{"AL_AGENT", "AL_RUN_ID", "AL_TRIGGER", "AL_PROMPT_FILE", "AL_CONTEXT_FILE", "AL_ATTEMPT", "AL_CREDENTIALS_PATH", CredentialsEnv} {
 			if k.Env == taken {
 				t.Errorf("%s: %s has another meaning", k.Name, k.Env)
 			}
@@ -83,12 +83,15 @@ func TestDocs(t *testing.T) {
 	section := ""
 	for _, line := range strings.Split(string(doc), "\n") {
 		if strings.HasPrefix(line, "## ") {
-			section = projectFile
+			section = ""
+			if strings.Contains(line, "config.toml") {
+				section = projectFile
+			}
 			if strings.Contains(line, "agents/") {
 				section = anyAgent
 			}
 		}
-		if name, ok := strings.CutPrefix(line, "| `"); ok {
+		if name, ok := strings.CutPrefix(line, "| `"); ok && section != "" {
 			key, _, _ := strings.Cut(name, "`")
 			rows[section+" "+key] = line
 		}

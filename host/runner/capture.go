@@ -33,9 +33,12 @@ func openCapture(f files, secrets []string, limit int64) (*capture, error) {
 	return &capture{r: r, w: w, log: log, mask: newMasker(log, secrets)}, nil
 }
 
-// follow starts to read, once the harness has its own end of the pipe.
+// follow starts to read, the first time. Steps of a run share the end of the
+// pipe that is written to.
 func (c *capture) follow() {
-	_ = c.w.Close() // or reading would not end when the harness does
+	if c.done != nil {
+		return
+	}
 	c.done = make(chan struct{})
 	go func() {
 		defer close(c.done)
@@ -47,9 +50,8 @@ func (c *capture) follow() {
 
 // finish reads what is left and closes output.log.
 func (c *capture) finish(log hclog.Logger, res *Result) {
-	if c.done == nil {
-		_ = c.w.Close()
-	} else {
+	_ = c.w.Close() // or reading would not end
+	if c.done != nil {
 		_ = c.r.SetReadDeadline(time.Now().Add(drainWait))
 		<-c.done
 	}

@@ -16,15 +16,18 @@ var hostEnv = []string{"PATH", "HOME", "LANG", "TZ", "TMPDIR"}
 
 // environ is the whole environment of a harness. Credentials may replace a
 // variable of the host, and nothing replaces one of ours.
-func environ(spec Spec, promptFile, contextFile string) ([]string, error) {
+func environ(spec Spec, f files) ([]string, error) {
 	env := make([]string, 0, len(hostEnv)+len(spec.Env)+6)
 	own := map[string]string{
 		"AL_AGENT":        spec.Agent,
 		"AL_RUN_ID":       spec.RunID,
 		"AL_TRIGGER":      string(spec.Trigger),
-		"AL_PROMPT_FILE":  promptFile,
-		"AL_CONTEXT_FILE": contextFile,
+		"AL_PROMPT_FILE":  f.prompt,
+		"AL_CONTEXT_FILE": f.context,
 		"AL_ATTEMPT":      strconv.Itoa(spec.Attempt),
+	}
+	if f.credentials != "" {
+		own["AL_CREDENTIALS_PATH"] = f.credentials
 	}
 	for _, name := range hostEnv {
 		if _, replaced := spec.Env[name]; replaced {

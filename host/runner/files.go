@@ -18,6 +18,9 @@ type files struct {
 	prompt  string
 	context string
 	output  string
+	// credentials is the folder of the agent's credentials; empty when it has
+	// none.
+	credentials string
 }
 
 // runID is what may name a folder.
@@ -53,7 +56,61 @@ func (r *Runner) prepare(spec Spec) (files, error) {
 	if err := os.WriteFile(f.context, context, 0o600); err != nil {
 		return f, fmt.Errorf("write the context: %w", err)
 	}
+	if len(spec.Files) > 0 {
+		f.credentials = CredentialsDir(r.opts.Dir, spec.RunID)
+		if err := writeCredentials(f.credentials, spec.Files); err != nil {
+			return f, fmt.Errorf("write the credentials: %w", err)
+		}
+	}
 	return f, nil
+}
+
+// writeCredentials writes files that nobody but the run may read.
+func writeCredentials(dir string, files map[string]string) error {
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(dir) // no name leads out of it
+	if err != nil {
+		return err
+	}
+	defer func() { _ = root.Close() }()
+	for name, text := range files {
+		if err := root.MkdirAll(filepath.Dir(filepath.FromSlash(name)), 0o700); err != nil {
+			return err
+		}
+		if err := root.WriteFile(filepath.FromSlash(name), []byte(text), 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f files) removeCredentials() error {
+	if f.credentials == "" {
+		return nil
+	}
+	return os.RemoveAll(f.credentials)
+}
+
+// RemoveLeftoverCredentials removes what runs of a killed host left of their
+// credentials. A host calls it when it starts, with the folder of its runs,
+// before it starts any.
+func RemoveLeftoverCredentials(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("look for leftover credentials: %w", err)
+	}
+	var errs []error
+	for _, e := range entries {
+		if e.IsDir() {
+			errs = append(errs, os.RemoveAll(CredentialsDir(dir, e.Name())))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // errNotFound: there is no such command.
@@ -68,7 +125,7 @@ func (r *Runner) command(spec Spec, f files) (*exec.Cmd, error) {
 	if info, err := os.Stat(spec.WorkDir); err != nil || !info.IsDir() {
 		return nil, fmt.Errorf("working folder %s is missing or not a folder; start al with -p DIR on the project", spec.WorkDir)
 	}
-	env, err := environ(spec, f.prompt, f.context)
+	env, err := environ(spec, f)
 	if err != nil {
 		return nil, err
 	}
@@ -108,15 +165,15 @@ func commandError(name string, err error) error {
 }
 
 // startError explains what the kernel says of a command that is there.
-func startError(spec Spec, cmd *exec.Cmd, err error) error {
+func startError(cmd *exec.Cmd, err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%s: interpreter %w; look at its first line and install what that names", spec.Command[0], errNotFound)
+		return fmt.Errorf("%s: interpreter %w; look at its first line and install what that names", cmd.Args[0], errNotFound)
 	case errors.Is(err, syscall.ENOEXEC):
-		return fmt.Errorf("%s is no program for this machine; a script needs #!/bin/sh as its first line", spec.Command[0])
+		return fmt.Errorf("%s is no program for this machine; a script needs #!/bin/sh as its first line", cmd.Args[0])
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%s is not executable; chmod +x it, or set command under [runner] in config.toml", cmd.Path)
 	default:
-		return fmt.Errorf("start %s: %w", spec.Command[0], err)
+		return fmt.Errorf("start %s: %w", cmd.Args[0], err)
 	}
 }

@@ -9,6 +9,7 @@
 //	context.json   the event, schedule or request behind the run, as JSON
 //	output.log     standard output and error together, bounded and masked
 //	process.json   the harness's process, while there is one
+//	credentials/   the files of the agent's credentials, while it runs
 package runner
 
 import (
@@ -17,7 +18,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -38,6 +38,10 @@ var (
 const (
 	defaultTimeout = 900 * time.Second // what a project without a timeout gets
 	defaultGrace   = 10 * time.Second  // between SIGTERM and SIGKILL
+
+	// defaultPostTimeout is for the hooks after a harness. They clean up and
+	// report, also when the harness has used up all of the run's time.
+	defaultPostTimeout = 5 * time.Minute
 
 	// drainWait is how long the output is read on after the harness has gone.
 	// It ends at once unless a process that left the group holds it open.
@@ -69,7 +73,8 @@ type Options struct {
 
 // Runner executes runs. Any number may be under way at the same time.
 type Runner struct {
-	opts Options
+	opts        Options
+	postTimeout time.Duration
 }
 
 // New returns a Runner after making its folder.
@@ -93,11 +98,15 @@ func New(opts Options) (*Runner, error) {
 	if opts.Log == nil {
 		opts.Log = hclog.NewNullLogger()
 	}
-	return &Runner{opts: opts}, nil
+	return &Runner{opts: opts, postTimeout: defaultPostTimeout}, nil
 }
 
 // OutputFile is where the output of a run is, below the folder of all runs.
 func OutputFile(dir, run string) string { return filepath.Join(dir, run, "output.log") }
+
+// CredentialsDir is where the files of a run's credentials are, below the folder
+// of all runs.
+func CredentialsDir(dir, run string) string { return filepath.Join(dir, run, "credentials") }
 
 // Spec is one run.
 type Spec struct {
@@ -113,9 +122,19 @@ type Spec struct {
 	// "{context}" for that of the file with the context. A command with a
 	// slash is relative to WorkDir, any other is looked for in PATH.
 	Command []string
+	// Pre and Post are commands for a shell, around the harness and with its
+	// environment, in their order. One that fails fails the run; then, neither
+	// the rest of Pre nor the harness is started. Post runs also after a harness
+	// that failed or timed out, but not after one that was killed.
+	Pre, Post []string
 	// Env holds the agent's credentials. They reach the harness and, unless
 	// they are among Secrets, may show up in its output.
 	Env map[string]string
+
+	// Files are those of the agent's credentials, by their path below
+	// CredentialsDir. They are there as long as the run is, and
+	// AL_CREDENTIALS_PATH leads to them.
+	Files map[string]string
 
 	// Secrets are hidden in the output, also line by line and in their JSON
 	// and URL spellings. Those under 4 bytes are not: they would hide
@@ -130,7 +149,8 @@ type Spec struct {
 	Context  []byte         // JSON of the event; the request in plain text of a manual call
 	Schedule string         // the cron expression, for people
 
-	// Timeout ends the run. Defaults to 900 s.
+	// Timeout ends the run, hooks before the harness included. Defaults to
+	// 900 s. Those after it get five minutes of their own.
 	Timeout time.Duration
 	// Grace is what the harness gets between SIGTERM and SIGKILL. Defaults to 10 s.
 	Grace time.Duration
@@ -190,90 +210,6 @@ func (res *Result) stopped(cause error) {
 		res.State = job.Failed
 		if res.ExitCode == 0 {
 			res.ExitCode = exitTerminated // a harness that leaves politely was killed all the same
-		}
-	}
-}
-
-// execute returns an error when the harness could not be started.
-func (r *Runner) execute(ctx context.Context, spec Spec, log hclog.Logger, res *Result) error {
-	files, err := r.prepare(spec)
-	if err != nil {
-		return err
-	}
-	cmd, err := r.command(spec, files)
-	if err != nil {
-		return err
-	}
-	out, err := openCapture(files, append(sensitiveValues(spec.Context, spec.Sensitive), spec.Secrets...), r.opts.MaxOutput)
-	if err != nil {
-		return err
-	}
-	defer out.finish(log, res)
-
-	stdin, err := os.Open(files.prompt)
-	if err != nil {
-		return err
-	}
-	// A file, not a pipe: a harness may read it, read half of it or close it.
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, out.w, out.w
-	p, err := start(cmd)
-	_ = stdin.Close()
-	if err != nil {
-		return startError(spec, cmd, err)
-	}
-	res.Started = time.Now()
-	out.follow()
-	log.Debug("harness started", "pid", p.pid, "command", spec.Command[0])
-	if err := writeRecord(files.dir, p.pid); err == nil {
-		defer func() { _ = os.Remove(filepath.Join(files.dir, recordName)) }()
-	} else if !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, os.ErrNotExist) {
-		log.Warn("process not recorded, so it would not be found after a crash", "error", err)
-	}
-
-	r.await(ctx, spec, p, log, res)
-	return nil
-}
-
-// await waits for the end of the harness, or brings it about.
-func (r *Runner) await(ctx context.Context, spec Spec, p *process, log hclog.Logger, res *Result) {
-	timeout := time.NewTimer(spec.Timeout)
-	defer timeout.Stop()
-	var cause error
-	timedOut := false
-	select {
-	case <-p.exited:
-	case <-timeout.C:
-		timedOut = true
-	case <-ctx.Done():
-		cause = context.Cause(ctx)
-	}
-	if (timedOut || cause != nil) && !p.hasExited() {
-		if !p.stop(spec.Grace) {
-			log.Error("harness did not die of SIGKILL; it hangs in the kernel", "pid", p.pid)
-			res.ExitCode = exitKilled
-		}
-	} else {
-		timedOut, cause = false, nil // it was done before we were
-	}
-	if p.hasExited() {
-		res.ExitCode = p.exitCode()
-	}
-	switch {
-	case timedOut:
-		res.State, res.ExitCode = job.Failed, exitTimeout
-		res.Reason = fmt.Sprintf("timed out after %s; raise the agent's timeout if it needs longer", spec.Timeout)
-	case cause != nil:
-		res.stopped(cause)
-	case res.ExitCode == 0:
-		res.State = job.Done
-	default:
-		res.State = job.Failed
-		res.Reason = fmt.Sprintf("%s ended with exit code %d; its output says more", filepath.Base(spec.Command[0]), res.ExitCode)
-		if s := p.endedBy(); s != 0 {
-			res.Reason = fmt.Sprintf("%s was ended by signal %d (%s)", filepath.Base(spec.Command[0]), int(s), s)
-			if s == syscall.SIGKILL {
-				res.Reason += "; the machine may be short of memory"
-			}
 		}
 	}
 }
