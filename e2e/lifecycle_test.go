@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -37,9 +38,7 @@ func TestAKilledProviderComesBack(t *testing.T) {
 func TestAStoppedProviderGives503InsideTheDeadlineAndIsReplaced(t *testing.T) {
 	g := newProject(t, standard(anyIssue)).start()
 	before := g.stat().Providers[0].PID
-	if err := syscall.Kill(before, syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	stopProcess(t, before)
 	began := time.Now()
 	a := g.mustSend(issue("to nobody"))
 	if took := time.Since(began); took > 10*time.Second { // GitHub's deadline
@@ -55,6 +54,32 @@ func TestAStoppedProviderGives503InsideTheDeadlineAndIsReplaced(t *testing.T) {
 		a, err := g.send(issue("to the next"))
 		return err == nil && a.code == http.StatusOK
 	})
+}
+
+// stopProcess stops a process and waits until every thread of it stands still:
+// the signal alone leaves those on other processors time for an answer.
+func stopProcess(t *testing.T, pid int) {
+	t.Helper()
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the process has stopped", func() bool {
+		stats, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/[0-9]*/stat", pid))
+		if err != nil || len(stats) == 0 {
+			t.Fatalf("threads of %d: %d found, %v", pid, len(stats), err)
+		}
+		for _, stat := range stats {
+			text, err := os.ReadFile(stat)
+			if err != nil {
+				return false // a thread that just ended
+			}
+			// The state follows the name, which is in parentheses.
+			if _, after, ok := strings.Cut(string(text), ") "); !ok || !strings.HasPrefix(after, "T") {
+				return false
+			}
+		}
+		return true
+	}, func() string { return "" })
 }
 
 func TestNothingIsLeftRunning(t *testing.T) {
