@@ -43,9 +43,7 @@ type Options struct {
 	Accept func(context.Context, store.Acceptance) (store.Accepted, error)
 	// Wake tells the queue that a job was accepted.
 	Wake func()
-	// Paused tells whether ticks of an agent are let go by. It must not block.
-	Paused func(agent string) bool
-	Log    hclog.Logger
+	Log  hclog.Logger
 	// Registerer takes the metrics of ticks. Nil means none are kept.
 	Registerer prometheus.Registerer
 	// Now tells the wall clock. Defaults to time.Now.
@@ -79,9 +77,6 @@ func New(o Options) (*Scheduler, error) {
 	}
 	if o.Wake == nil {
 		o.Wake = func() {}
-	}
-	if o.Paused == nil {
-		o.Paused = func(string) bool { return false }
 	}
 	if o.Log == nil {
 		o.Log = hclog.NewNullLogger()
@@ -264,45 +259,39 @@ func (s *Scheduler) still(now time.Time, open, fresh []tick) []tick {
 
 // accept asks the store for the jobs of all ticks in one commit.
 func (s *Scheduler) accept(ctx context.Context, now time.Time, ticks []tick) error {
-	var asked []tick
 	a := store.Acceptance{At: now}
-	var paused []tick
 	for _, t := range ticks {
-		if s.opts.Paused(t.agent) {
-			paused = append(paused, t)
-			continue
-		}
-		asked = append(asked, t)
 		a.Jobs = append(a.Jobs, store.NewJob{
 			Agent:      t.agent,
 			Trigger:    job.Schedule,
 			Key:        "tick/" + t.at.UTC().Format(time.RFC3339), // the same on every host
 			OnlyIfFree: true,
+			Tick:       t.at,
 		})
 	}
 	var verdicts []store.Verdict
-	if len(asked) > 0 {
+	if len(ticks) > 0 {
 		ctx, cancel := context.WithTimeout(ctx, acceptTimeout)
 		defer cancel()
 		accepted, err := s.opts.Accept(ctx, a)
 		if err != nil {
 			return err
 		}
-		if verdicts = accepted.Verdicts; len(verdicts) != len(asked) {
-			return fmt.Errorf("the store judged %d of %d ticks", len(verdicts), len(asked))
+		if verdicts = accepted.Verdicts; len(verdicts) != len(ticks) {
+			return fmt.Errorf("the store judged %d of %d ticks", len(verdicts), len(ticks))
 		}
 	}
-	for _, t := range paused {
-		s.metrics.count(t.agent, outcomePaused)
-	}
 	started := false
-	for i, t := range asked {
+	for i, t := range ticks {
 		log := s.opts.Log.With("agent", t.agent, "tick", t.at)
 		switch verdicts[i] {
 		case store.Enqueued:
 			started = true
 			s.metrics.count(t.agent, outcomeStarted)
 			log.Debug("tick started a job")
+		case store.Paused:
+			s.metrics.count(t.agent, outcomePaused)
+			log.Debug("tick let go by, its agent is paused")
 		case store.Busy:
 			s.metrics.count(t.agent, outcomeSkipped)
 			log.Info("tick skipped, every slot of its agent is busy")

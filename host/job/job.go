@@ -41,6 +41,8 @@ type Outcome string
 const (
 	Queued      Outcome = "queued"      // at least one job was queued
 	Duplicate   Outcome = "duplicate"   // every job it would have started exists already
+	NotQueued   Outcome = "dropped"     // agents matched, and a busy key or a budget kept its jobs out
+	HeldBack    Outcome = "held_back"   // agents matched, and ignore who caused it
 	Unmatched   Outcome = "unmatched"   // no agent's trigger matched
 	Empty       Outcome = "empty"       // no event in it, for example a ping
 	Handshake   Outcome = "handshake"   // answered by the provider
@@ -80,9 +82,28 @@ type Job struct {
 	State      State
 	Attempt    int // runs started so far
 	Crashes    int // of those, how many were lost with their host
-	QueuedAt   time.Time
-	EndedAt    time.Time
-	Reason     string // for people: why it is dropped, dead or failed
+	Failures   int // of those, how many failed and were retried
+	// ConcurrencyKey names what the job is about: of an agent's jobs with one
+	// key only one runs at a time. Empty for none.
+	ConcurrencyKey string
+	// Merged counts the events that came after the first and were put into
+	// this job, to be worked on in the same run.
+	Merged   int
+	QueuedAt time.Time
+	ReadyAt  time.Time // while it waits for a time: not before this
+	EndedAt  time.Time
+	Reason   string // for people: why it is dropped, dead or failed
+}
+
+// Event is one event of a job that has several.
+type Event struct {
+	Receipt    string
+	Source     string
+	Provider   string
+	Name       string
+	DeliveryID string
+	Context    []byte
+	Sensitive  []string
 }
 
 // Run is one execution of a job.

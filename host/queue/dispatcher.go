@@ -30,16 +30,23 @@ import (
 // The causes with which the context of a run is cancelled; see context.Cause.
 var (
 	ErrShutdown = errors.New("the host stops")
-	ErrKilled   = errors.New("killed by operator")
+	ErrKilled   = errors.New("killed")
 	ErrLost     = errors.New("the run was given back to the queue")
 )
+
+// killed is an ErrKilled that says why.
+type killed struct{ reason string }
+
+func (k killed) Error() string        { return k.reason }
+func (k killed) Is(target error) bool { return target == ErrKilled }
 
 const (
 	defaultLease       = 30 * time.Second
 	defaultMaxAttempts = 2
 
 	// pollEvery finds what no wake-up told of: jobs that another host queued
-	// or gave back. Within one host, wake-ups do all the work.
+	// or gave back. Within one host, wake-ups do all the work, and a timer for
+	// what waits for a time.
 	pollEvery = 3 * time.Second
 
 	// storeTimeout bounds one call of the store, far above what a commit
@@ -57,7 +64,9 @@ const (
 // Store is what the dispatcher needs of the store.
 type Store interface {
 	Claim(ctx context.Context, c store.Claim) (*store.Claimed, error)
-	Renew(ctx context.Context, runs []string, until time.Time) (lost []string, err error)
+	Due(ctx context.Context) (time.Time, error)
+	Renew(ctx context.Context, runs []string, until time.Time) (store.Renewed, error)
+	Cancel(ctx context.Context, agentOrRun, reason string) ([]string, error)
 	Finish(ctx context.Context, f store.Finish) error
 	Release(ctx context.Context, run, reason string, at time.Time) error
 	Recover(ctx context.Context, r store.Recovery) (store.Recovered, error)
@@ -79,6 +88,10 @@ type Options struct {
 	// Execute runs a job to its end. It must return soon (see Stop) after its
 	// context is cancelled, whose cause is one of the errors of this package.
 	Execute func(ctx context.Context, c store.Claimed) Result
+	// Retry says when a job whose run failed is to be tried again, or zero for
+	// never. It is asked with the job as it was when the run began: Failures
+	// counts those before. Nil never retries.
+	Retry func(j job.Job, failedAt time.Time) time.Time
 	// Host names this host in the records of its runs.
 	Host string
 	Log  hclog.Logger
@@ -303,6 +316,9 @@ func (d *Dispatcher) claimLoop(ctx context.Context) {
 			d.log.Info("jobs can be claimed again")
 		}
 		wait, wake := pollEvery, d.wake
+		if err == nil {
+			wait, err = d.untilDue(ctx)
+		}
 		if err != nil {
 			wait, wake = retry.next(), nil // a wake-up does not mend a store
 		} else {
@@ -346,19 +362,45 @@ func (d *Dispatcher) claim(ctx context.Context) (*store.Claimed, error) {
 	return d.opts.Store.Claim(ctx, store.Claim{Host: d.opts.Host, At: now, Until: now.Add(d.opts.Lease), Run: job.NewID(now)})
 }
 
-// Kill cancels the runs of an agent, or the one run with this id, and returns
-// how many there were. Their jobs are failed.
-func (d *Dispatcher) Kill(agentOrRun string) int {
+// untilDue returns for how long there will be nothing to claim, as far as this
+// host can tell.
+func (d *Dispatcher) untilDue(ctx context.Context) (time.Duration, error) {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	due, err := d.opts.Store.Due(ctx)
+	if err != nil || due.IsZero() {
+		return pollEvery, err
+	}
+	// What is due already could not be claimed: there is no room for it, and
+	// room comes with a wake-up.
+	left := due.Sub(d.opts.Now())
+	if left <= 0 {
+		return pollEvery, nil
+	}
+	return min(left, pollEvery), nil
+}
+
+// Kill ends a run, or the runs of an agent, on whichever host they are, and
+// returns their ids. Their jobs are failed and not tried again.
+func (d *Dispatcher) Kill(ctx context.Context, agentOrRun, reason string) ([]string, error) {
+	ids, err := d.opts.Store.Cancel(ctx, agentOrRun, reason)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range ids {
+		d.CancelRun(id, reason)
+	}
+	return ids, nil
+}
+
+// CancelRun ends a run of this host which the store knows is to be ended. The
+// runs of other hosts end when these renew their leases.
+func (d *Dispatcher) CancelRun(id, reason string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	killed := 0
-	for _, a := range d.active {
-		if !a.ended && (a.claimed.Run.ID == agentOrRun || a.claimed.Job.Agent == agentOrRun) {
-			a.cancel(ErrKilled)
-			killed++
-		}
+	if a := d.active[id]; a != nil && !a.ended {
+		a.cancel(killed{reason})
 	}
-	return killed
 }
 
 // Active returns the runs under way, the longest running first. A run counts

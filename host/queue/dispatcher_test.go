@@ -402,20 +402,20 @@ func TestKill(t *testing.T) {
 		mem.put("a", 2)
 		mem.put("b", 2)
 		b := setup(t, mem, untilCancelled)
-		if n := b.Kill("nobody"); n != 0 {
-			t.Errorf("killed %d of nobody's", n)
+		kill := func(whom string, want int) {
+			t.Helper()
+			if ids, err := b.Kill(t.Context(), whom, "killed by operator"); err != nil || len(ids) != want {
+				t.Errorf("killed %v of %s, want %d (error %v)", ids, whom, want, err)
+			}
 		}
-		if n := b.Kill("a"); n != 2 {
-			t.Errorf("killed %d runs of a, want 2", n)
-		}
+		kill("nobody", 0)
+		kill("a", 2)
 		synctest.Wait()
 		left := b.Active()
 		if len(left) != 2 || left[0].Agent != "b" {
 			t.Fatalf("left are %+v", left)
 		}
-		if n := b.Kill(left[0].ID); n != 1 {
-			t.Errorf("killed %d, want the one run", n)
-		}
+		kill(left[0].ID, 1)
 		synctest.Wait()
 		s := mem.state()
 		if len(s.finished) != 3 {
@@ -551,4 +551,83 @@ func TestNewRefusesWhatCanNotWork(t *testing.T) {
 			t.Errorf("call %d on one registry: %v", i, err)
 		}
 	}
+}
+
+// Another host was told to kill a run of this one.
+func TestKilledElsewhere(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		mem := newMemory(1, map[string]int{"a": 1})
+		mem.put("a", 1)
+		b := setup(t, mem, untilCancelled)
+		if _, err := mem.Cancel(t.Context(), "a", "killed from afar"); err != nil {
+			t.Fatal(err)
+		}
+		pass(defaultLease / 3)
+		synctest.Wait()
+		if s := mem.state(); len(s.finished) != 1 || s.finished[0].Reason != "killed from afar" {
+			t.Errorf("recorded %+v", s.finished)
+		}
+		if err := b.stop(0); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestRetry(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		mem := newMemory(1, map[string]int{"a": 1})
+		mem.put("a", 1)
+		var runs []time.Time
+		b := setup(t, mem, func(context.Context, store.Claimed) Result {
+			runs = append(runs, time.Now())
+			return Result{State: job.Failed, ExitCode: 1, Reason: "no luck"}
+		}, func(o *Options) {
+			o.Retry = func(j job.Job, failedAt time.Time) time.Time {
+				if j.Failures == 2 {
+					return time.Time{}
+				}
+				return failedAt.Add(time.Duration(j.Failures+1) * time.Second)
+			}
+		})
+		pass(time.Minute)
+		synctest.Wait()
+		if len(runs) != 3 {
+			t.Fatalf("%d runs, want 3", len(runs))
+		}
+		for i, want := range []time.Duration{time.Second, 2 * time.Second} {
+			if got := runs[i+1].Sub(runs[i]); got != want {
+				t.Errorf("attempt %d came after %s, want %s: not before, and not with the next poll", i+2, got, want)
+			}
+		}
+		finished := mem.state().finished
+		if n := len(finished); n != 3 || finished[0].RetryAt.IsZero() || !finished[2].RetryAt.IsZero() {
+			t.Errorf("recorded %+v", finished)
+		}
+		if err := b.stop(0); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestAKilledRunIsNotRetried(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		mem := newMemory(1, map[string]int{"a": 1})
+		mem.put("a", 1)
+		b := setup(t, mem, untilCancelled, func(o *Options) {
+			o.Retry = func(_ job.Job, failedAt time.Time) time.Time { return failedAt.Add(time.Second) }
+		})
+		if _, err := b.Kill(t.Context(), "a", "enough"); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if s := mem.state(); len(s.finished) != 1 || !s.finished[0].RetryAt.IsZero() {
+			t.Errorf("recorded %+v", s.finished)
+		}
+		if err := b.stop(0); err != nil {
+			t.Error(err)
+		}
+	})
 }

@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -13,18 +14,20 @@ import (
 
 // memory is the store in a few maps: what the dispatcher relies on, no more.
 type memory struct {
-	mu       sync.Mutex
-	broken   map[string]error // by method; the method fails while it is set
-	hang     map[string]bool  // the method waits for its context
-	limits   map[string]int   // scale of an agent
-	scale    int              // of all agents together
-	nextID   int64
-	waiting  []job.Job
-	running  map[string]*store.Claimed
-	finished []store.Finish
-	released []string
-	renewals int
-	claims   int
+	mu      sync.Mutex
+	broken  map[string]error // by method; the method fails while it is set
+	hang    map[string]bool  // the method waits for its context
+	limits  map[string]int   // scale of an agent
+	scale   int              // of all agents together
+	nextID  int64
+	waiting []job.Job
+	running map[string]*store.Claimed
+	// cancelled runs are to be ended, with the reason.
+	cancelled map[string]string
+	finished  []store.Finish
+	released  []string
+	renewals  int
+	claims    int
 
 	most      int // runs at once, ever
 	mostOfOne int // of one agent
@@ -34,6 +37,7 @@ func newMemory(scale int, limits map[string]int) *memory {
 	return &memory{
 		broken: make(map[string]error), hang: make(map[string]bool),
 		scale: scale, limits: limits, running: make(map[string]*store.Claimed),
+		cancelled: make(map[string]string),
 	}
 }
 
@@ -92,9 +96,10 @@ func (m *memory) Claim(ctx context.Context, c store.Claim) (*store.Claimed, erro
 		of[r.Job.Agent]++
 	}
 	for i, j := range m.waiting {
-		if of[j.Agent] >= m.limits[j.Agent] {
+		if of[j.Agent] >= m.limits[j.Agent] || j.ReadyAt.After(c.At) {
 			continue
 		}
+		j.ReadyAt = time.Time{}
 		m.waiting = slices.Delete(m.waiting, i, i+1)
 		j.State = job.Running
 		j.Attempt++
@@ -110,9 +115,39 @@ func (m *memory) Claim(ctx context.Context, c store.Claim) (*store.Claimed, erro
 	return nil, nil
 }
 
-func (m *memory) Renew(ctx context.Context, runs []string, until time.Time) (lost []string, err error) {
-	if err := m.enter(ctx, "renew"); err != nil {
+func (m *memory) Due(ctx context.Context) (time.Time, error) {
+	if err := m.enter(ctx, "due"); err != nil {
+		return time.Time{}, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var first time.Time
+	for _, j := range m.waiting {
+		if !j.ReadyAt.IsZero() && (first.IsZero() || j.ReadyAt.Before(first)) {
+			first = j.ReadyAt
+		}
+	}
+	return first, nil
+}
+
+func (m *memory) Cancel(ctx context.Context, agentOrRun, reason string) (asked []string, err error) {
+	if err := m.enter(ctx, "cancel"); err != nil {
 		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for id, c := range m.running {
+		if id == agentOrRun || c.Run.Agent == agentOrRun {
+			m.cancelled[id] = reason
+			asked = append(asked, id)
+		}
+	}
+	return asked, nil
+}
+
+func (m *memory) Renew(ctx context.Context, runs []string, until time.Time) (out store.Renewed, err error) {
+	if err := m.enter(ctx, "renew"); err != nil {
+		return out, err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -121,10 +156,11 @@ func (m *memory) Renew(ctx context.Context, runs []string, until time.Time) (los
 		if r := m.running[id]; r != nil {
 			r.Run.LeaseUntil = until
 		} else {
-			lost = append(lost, id)
+			out.Lost = append(out.Lost, id)
 		}
 	}
-	return lost, nil
+	out.Cancelled = maps.Clone(m.cancelled)
+	return out, nil
 }
 
 func (m *memory) Finish(ctx context.Context, f store.Finish) error {
@@ -136,8 +172,14 @@ func (m *memory) Finish(ctx context.Context, f store.Finish) error {
 	if m.running[f.Run] == nil {
 		return store.ErrLost
 	}
-	delete(m.running, f.Run)
 	m.finished = append(m.finished, f)
+	if !f.RetryAt.IsZero() {
+		m.running[f.Run].Job.Failures++
+		m.running[f.Run].Job.ReadyAt = f.RetryAt
+		m.back(f.Run)
+		return nil
+	}
+	delete(m.running, f.Run)
 	return nil
 }
 

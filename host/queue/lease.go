@@ -65,13 +65,16 @@ func (d *Dispatcher) renew(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, min(storeTimeout, d.opts.Lease/3))
 	defer cancel()
-	lost, err := d.opts.Store.Renew(ctx, runs, d.opts.Now().Add(d.opts.Lease))
+	renewed, err := d.opts.Store.Renew(ctx, runs, d.opts.Now().Add(d.opts.Lease))
 	if err != nil {
 		return err
 	}
+	for id, reason := range renewed.Cancelled {
+		d.CancelRun(id, reason)
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for _, id := range lost {
+	for _, id := range renewed.Lost {
 		// One that was recorded while the store looked is not lost.
 		if a := d.active[id]; a != nil && !a.isLost {
 			a.isLost = true

@@ -123,7 +123,9 @@ func TestALostRunGivesUpRecording(t *testing.T) {
 		mem.put("a", 1)
 		b := setup(t, mem, untilCancelled)
 		mem.fail("finish", store.ErrUnavailable)
-		b.Kill("a") // the cause is taken; the loss must show nevertheless
+		if _, err := b.Kill(t.Context(), "a", "enough"); err != nil { // the cause is taken; the loss must show nevertheless
+			t.Fatal(err)
+		}
 		synctest.Wait()
 		mem.lose(b.Active()[0].ID)
 		pass(defaultLease / 3)

@@ -16,7 +16,7 @@ import (
 const (
 	outcomeDone     = string(job.Done)
 	outcomeFailed   = string(job.Failed)
-	outcomeKilled   = "killed"   // by the operator
+	outcomeKilled   = "killed"   // by the operator, or for a newer event
 	outcomeReleased = "released" // the host stopped
 	outcomeLost     = "lost"     // not ours any more, or not recorded
 )
@@ -47,7 +47,7 @@ func (d *Dispatcher) start(storeCtx context.Context, c store.Claimed) {
 		defer cancel(nil)
 		var recorded bool
 		if stopping { // claimed while Stop was called
-			recorded = d.record(storeCtx, a, Result{State: job.Waiting, Reason: ErrShutdown.Error()})
+			recorded = d.record(storeCtx, a, Result{State: job.Waiting, Reason: ErrShutdown.Error()}, time.Time{})
 		} else {
 			recorded = d.supervise(ctx, storeCtx, a)
 		}
@@ -77,7 +77,11 @@ func (d *Dispatcher) supervise(ctx, storeCtx context.Context, a *active) bool {
 	d.mu.Unlock()
 	took := time.Since(began)
 
-	recorded := outcome != outcomeLost && d.record(storeCtx, a, result)
+	var retryAt time.Time
+	if outcome == outcomeFailed && d.opts.Retry != nil {
+		retryAt = d.opts.Retry(c.Job, d.opts.Now())
+	}
+	recorded := outcome != outcomeLost && d.record(storeCtx, a, result, retryAt)
 	if !recorded {
 		outcome = outcomeLost
 	}
@@ -85,6 +89,9 @@ func (d *Dispatcher) supervise(ctx, storeCtx context.Context, a *active) bool {
 	fields := []any{"outcome", outcome, "duration", took.Round(time.Millisecond), "exit_code", result.ExitCode}
 	if result.Reason != "" {
 		fields = append(fields, "reason", result.Reason)
+	}
+	if recorded && !retryAt.IsZero() {
+		fields = append(fields, "retry_at", retryAt.UTC().Format(time.RFC3339))
 	}
 	log.Info("run ended", fields...)
 	return recorded
@@ -113,7 +120,7 @@ func judge(r Result, cause error) (Result, string) {
 	case errors.Is(cause, ErrLost):
 		return r, outcomeLost
 	case errors.Is(cause, ErrKilled):
-		return Result{State: job.Failed, ExitCode: r.ExitCode, Reason: ErrKilled.Error()}, outcomeKilled
+		return Result{State: job.Failed, ExitCode: r.ExitCode, Reason: cause.Error()}, outcomeKilled
 	case errors.Is(cause, ErrShutdown) && r.State != job.Done:
 		return Result{State: job.Waiting, ExitCode: r.ExitCode, Reason: ErrShutdown.Error()}, outcomeReleased
 	case r.State == job.Done:
@@ -129,13 +136,13 @@ func judge(r Result, cause error) (Result, string) {
 // record writes the result down, and tries for as long as the store is down
 // and the run is ours; its lease is renewed meanwhile. It reports whether the
 // store took it.
-func (d *Dispatcher) record(ctx context.Context, a *active, r Result) bool {
+func (d *Dispatcher) record(ctx context.Context, a *active, r Result, retryAt time.Time) bool {
 	ended := d.opts.Now()
 	log := d.log.With("agent", a.claimed.Job.Agent, "run", a.claimed.Run.ID)
 	var retry backoff
 	var said complaint
 	for {
-		err := d.recordOnce(ctx, a.claimed.Run.ID, r, ended)
+		err := d.recordOnce(ctx, a.claimed.Run.ID, r, ended, retryAt)
 		switch {
 		case err == nil:
 			if said.news(nil) {
@@ -164,11 +171,11 @@ func (d *Dispatcher) record(ctx context.Context, a *active, r Result) bool {
 	}
 }
 
-func (d *Dispatcher) recordOnce(ctx context.Context, run string, r Result, ended time.Time) error {
+func (d *Dispatcher) recordOnce(ctx context.Context, run string, r Result, ended, retryAt time.Time) error {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	if r.State == job.Waiting {
 		return d.opts.Store.Release(ctx, run, r.Reason, ended)
 	}
-	return d.opts.Store.Finish(ctx, store.Finish{Run: run, State: r.State, ExitCode: r.ExitCode, Reason: r.Reason, At: ended})
+	return d.opts.Store.Finish(ctx, store.Finish{Run: run, State: r.State, ExitCode: r.ExitCode, Reason: r.Reason, At: ended, RetryAt: retryAt})
 }

@@ -51,106 +51,197 @@ type acceptOp struct {
 
 func (o *acceptOp) apply(t *tx) error {
 	o.out = store.Accepted{Verdicts: make([]store.Verdict, len(o.Jobs)), IDs: make([]int64, len(o.Jobs))}
-	duplicates := 0
 	for i := range o.Jobs {
 		verdict, id, err := o.enqueue(t, i)
 		if err != nil {
 			return err
 		}
 		o.out.Verdicts[i], o.out.IDs[i] = verdict, id
-		if verdict == store.Duplicate {
-			duplicates++
-		}
 	}
 	if o.receipt == nil {
 		return nil
 	}
 	r := *o.receipt
-	if duplicates > 0 && duplicates == len(o.Jobs) {
-		r.Outcome = job.Duplicate
-	}
+	r.Outcome = o.out.Outcome(r.Outcome)
 	return t.insertReceipt(&r)
 }
 
-func (o *acceptOp) enqueue(t *tx, i int) (store.Verdict, int64, error) {
-	j := &o.Jobs[i]
-	if j.OnlyIfFree {
-		// A repeat is one even when there is no room for it.
-		if id, err := t.jobByKey(j.Agent, j.Source, j.Key); id != 0 || err != nil {
-			return store.Duplicate, id, err
-		}
-		q, err := t.queue(j.Agent)
-		if err != nil {
-			return 0, 0, err
-		}
-		if q.running+q.waiting >= q.scale {
-			return store.Busy, 0, nil
-		}
+func (o *acceptOp) receiptID() string {
+	if o.receipt == nil {
+		return ""
 	}
-	receipt := ""
-	if o.receipt != nil {
-		receipt = o.receipt.ID
-	}
-	id := t.totals.lastJob + 1
-	err := t.prepare(`INSERT INTO jobs (id, agent, trigger, receipt, source, provider, event, delivery_id, key,
-			state, attempt, crashes, queued_at, reason, sensitive, codec, context)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'waiting', 0, 0, ?, '', ?, ?, ?)
-		ON CONFLICT (agent, source, key) WHERE key <> '' AND state IN ('waiting', 'running', 'done') DO NOTHING`).
-		int(id).text(j.Agent).text(string(j.Trigger)).text(receipt).text(j.Source).text(j.Provider).
-		text(j.Event).text(j.DeliveryID).text(j.Key).
-		time(o.At).text(o.sensitive[i]).int(o.contexts[i].codec).blob(o.contexts[i].bytes).exec()
-	if err != nil {
-		return 0, 0, err
-	}
-	if t.Changes() == 0 {
-		id, err := t.jobByKey(j.Agent, j.Source, j.Key)
-		return store.Duplicate, id, err
-	}
-	t.totals.lastJob = id
-
-	q, err := t.queue(j.Agent)
-	if err != nil {
-		return 0, 0, err
-	}
-	if q.waiting == 0 {
-		q.head = id
-	}
-	q.waiting++
-	for q.waiting > q.capacity {
-		dropped, err := t.dropHead(&q, o.At)
-		if err != nil {
-			return 0, 0, err
-		}
-		o.out.Dropped = append(o.out.Dropped, store.Drop{Agent: j.Agent, ID: dropped})
-	}
-	return store.Enqueued, id, t.saveQueue(&q)
+	return o.receipt.ID
 }
 
-// dropHead pushes the oldest waiting job out of a full queue.
-func (t *tx) dropHead(q *queueRow, at time.Time) (int64, error) {
-	id := q.head
-	err := t.prepare(`UPDATE jobs SET state = 'dropped', ended_at = ?, reason = ? WHERE id = ? AND state = 'waiting'`).
-		time(at).text(fmt.Sprintf("pushed out of the full queue (capacity %d) by a newer job", q.capacity)).int(id).exec()
+// enqueue decides what becomes of one job, in the order in which a person
+// would ask: is it a repeat, may it wait, does it join another, is its key
+// busy; and only then is it queued, and the queue's bound kept.
+func (o *acceptOp) enqueue(t *tx, i int) (store.Verdict, int64, error) {
+	j := &o.Jobs[i]
+	if id, err := t.jobByKey(j.Agent, j.Source, j.Key); id != 0 || err != nil {
+		return store.Duplicate, id, err
+	}
+	row, err := t.queue(j.Agent)
+	if err != nil {
+		return 0, 0, err
+	}
+	if !j.Tick.IsZero() {
+		row.lastTick = max(row.lastTick, nanos(j.Tick))
+	}
+	if j.OnlyIfFree {
+		verdict, err := o.free(t, &row, j)
+		if err != nil {
+			return 0, 0, err
+		}
+		if verdict != store.Enqueued {
+			if !j.Tick.IsZero() {
+				err = t.saveQueue(&row)
+			}
+			return verdict, 0, err
+		}
+	}
+	if id, err := t.join(o, i); id != 0 || err != nil {
+		return store.Merged, id, err
+	}
+	limited, err := t.limited(&row, o.At)
+	if err != nil {
+		return 0, 0, err
+	}
+	if limited {
+		id, err := o.refuse(t, &row, i, "not queued: the budget of runs (maxRunsPerHour, maxRunsPerDay) is used up")
+		return store.Limited, id, err
+	}
+	c := j.Concurrency
+	before, err := t.firstInLine(j.Agent, c.Key)
+	if err != nil {
+		return 0, 0, err
+	}
+	if before != 0 && c.OnBusy == store.BusySkip {
+		id, err := o.refuse(t, &row, i, fmt.Sprintf("skipped: job %d with the same concurrency key is not done", before))
+		return store.Skipped, id, err
+	}
+	id, err := o.queue(t, &row, i, before)
+	return store.Enqueued, id, err
+}
+
+// free says whether a job could start at once.
+func (o *acceptOp) free(t *tx, row *queueRow, j *store.NewJob) (store.Verdict, error) {
+	if row.paused || t.totals.paused {
+		return store.Paused, nil
+	}
+	at := nanos(o.At)
+	if row.running+row.waiting >= row.scale || row.closedUntil > at || t.totals.closedUntil > at {
+		return store.Busy, nil
+	}
+	before, err := t.firstInLine(j.Agent, j.Concurrency.Key)
+	if before != 0 {
+		return store.Busy, err
+	}
+	return store.Enqueued, err
+}
+
+// queue puts a job into its queue, behind what is in its line already.
+func (o *acceptOp) queue(t *tx, row *queueRow, i int, before int64) (int64, error) {
+	j := &o.Jobs[i]
+	id := t.totals.lastJob + 1
+	c := j.Concurrency
+	if before != 0 && (c.OnBusy == store.BusyLatest || c.OnBusy == store.BusyCancel) {
+		if err := t.supersede(row, c, id, o.At, &o.out); err != nil {
+			return 0, err
+		}
+		var err error
+		if before, err = t.firstInLine(j.Agent, c.Key); err != nil {
+			return 0, err
+		}
+	}
+	chain, err := t.chain(row, j, nanos(o.At))
 	if err != nil {
 		return 0, err
 	}
-	q.dropped++
-	return id, t.popHead(q)
+	ready, end := burstTimes(j.Debounce, o.At)
+	err = o.insert(t, i, newRow{id: id, state: job.Waiting, blocked: before != 0, ready: ready, end: end, chain: chain})
+	if err != nil {
+		return 0, err
+	}
+	o.trip(row, j, chain)
+	row.waiting++
+	if before == 0 && ready.IsZero() {
+		row.ready(id)
+	}
+	for row.waiting > row.capacity {
+		dropped, err := t.dropOldest(row, o.At)
+		if err != nil {
+			return 0, err
+		}
+		o.out.Dropped = append(o.out.Dropped, store.Drop{Agent: j.Agent, ID: dropped})
+	}
+	return id, t.saveQueue(row)
 }
 
-// jobByKey returns the job that a repeat with this key would repeat, or 0.
+// refuse records a job that is not queued, so that its end can be seen.
+func (o *acceptOp) refuse(t *tx, row *queueRow, i int, reason string) (int64, error) {
+	id := t.totals.lastJob + 1
+	err := o.insert(t, i, newRow{id: id, state: job.Dropped, ended: o.At, reason: reason})
+	if err != nil {
+		return 0, err
+	}
+	row.dropped++
+	return id, t.saveQueue(row)
+}
+
+// newRow is what a job's row holds that its NewJob does not say.
+type newRow struct {
+	id      int64
+	state   job.State
+	blocked bool
+	ready   time.Time
+	end     time.Time // of its burst
+	chain   int64
+	ended   time.Time
+	reason  string
+}
+
+func (o *acceptOp) insert(t *tx, i int, r newRow) error {
+	j := &o.Jobs[i]
+	burst := j.Debounce.Group
+	if r.state != job.Waiting {
+		burst = ""
+	}
+	t.totals.lastJob = r.id
+	return t.prepare(`INSERT INTO jobs (id, agent, trigger, receipt, source, provider, event, delivery_id, key,
+			state, attempt, crashes, failures, merged, concurrency_key, blocked, burst, burst_end,
+			entity, sender, chain, queued_at, ready_at, ended_at, reason, sensitive, codec, context)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`).
+		int(r.id).text(j.Agent).text(string(j.Trigger)).text(o.receiptID()).text(j.Source).text(j.Provider).
+		text(j.Event).text(j.DeliveryID).text(j.Key).text(string(r.state)).
+		text(j.Concurrency.Key).bool(r.blocked).text(burst).time(r.end).
+		text(j.Loop.Entity).text(j.Loop.Sender).int(r.chain).time(o.At).time(r.ready).time(r.ended).text(r.reason).
+		text(o.sensitive[i]).int(o.contexts[i].codec).blob(o.contexts[i].bytes).exec()
+}
+
+// jobByKey returns the job that a repeat with this key would repeat, or 0: as
+// its first event, or as one that joined it.
 func (t *tx) jobByKey(agent, source, key string) (int64, error) {
 	if key == "" {
 		return 0, nil
 	}
-	q := t.prepare(`SELECT id FROM jobs WHERE agent = ? AND source = ? AND key = ?
-		AND key <> '' AND state IN ('waiting', 'running', 'done')`).text(agent).text(source).text(key)
-	ok, err := q.one()
-	if !ok {
-		return 0, err
+	for _, sql := range []string{
+		`SELECT id FROM jobs WHERE agent = ? AND source = ? AND key = ?
+			AND key <> '' AND state IN ('waiting', 'running', 'done')`,
+		`SELECT e.job FROM job_events e CROSS JOIN jobs j ON j.id = e.job WHERE e.agent = ? AND e.source = ? AND e.key = ?
+			AND e.key <> '' AND j.state IN ('waiting', 'running', 'done') LIMIT 1`,
+	} {
+		q := t.prepare(sql).text(agent).text(source).text(key)
+		ok, err := q.one()
+		if err != nil {
+			return 0, err
+		}
+		if ok {
+			id := q.ColumnInt64(0)
+			return id, q.Reset()
+		}
 	}
-	id := q.ColumnInt64(0)
-	return id, q.Reset()
+	return 0, nil
 }
 
 func (t *tx) insertReceipt(r *storedReceipt) error {

@@ -115,6 +115,21 @@ func (s *stmt) time(t time.Time) *stmt {
 	return s.int(nanos(t))
 }
 
+// optional binds a number, or NULL for 0.
+func (s *stmt) optional(v int64) *stmt {
+	if v == 0 {
+		return s.null()
+	}
+	return s.int(v)
+}
+
+func (s *stmt) bool(v bool) *stmt {
+	if v {
+		return s.int(1)
+	}
+	return s.int(0)
+}
+
 func (s *stmt) null() *stmt {
 	if s.err == nil {
 		s.params++

@@ -12,6 +12,7 @@ import (
 
 	"github.com/ncruces/go-sqlite3"
 
+	"github.com/action-llama/gateway/host/job"
 	"github.com/action-llama/gateway/host/store"
 )
 
@@ -117,8 +118,50 @@ func TestOpenAfterRefusal(t *testing.T) {
 	if _, err := Open(context.Background(), path, Options{}); err == nil {
 		t.Fatal("opened")
 	}
-	execute(t, c, "PRAGMA user_version = 1")
+	names, err := migrationNames()
+	if err != nil {
+		t.Fatal(err)
+	}
+	execute(t, c, fmt.Sprintf("PRAGMA user_version = %d", len(names)))
 	closeStore(t, openStore(t, path, Options{}))
+}
+
+// A file of the first al keeps what is in it, waiting and running jobs above
+// all.
+func TestOpenBringsAnOldFileUpToDate(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	path := filepath.Join(t.TempDir(), "al.db")
+	if err := createFiles(path); err != nil {
+		t.Fatal(err)
+	}
+	first, err := migrations.ReadFile("migrations/0001_init.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := stranger(t, path)
+	execute(t, old, string(first)+`; PRAGMA user_version = 1;
+		INSERT INTO queues VALUES ('dev', 2, 10, 1, 1, 3, 2);
+		UPDATE totals SET running = 1, last_job = 2;
+		INSERT INTO jobs VALUES (1, 'dev', 'webhook', '', 'one', 'fake', 'issues', 'd1', 'k1', 'running', 1, 0, 1, NULL, '', '', 0, x'7b7d');
+		INSERT INTO jobs VALUES (2, 'dev', 'webhook', '', 'one', 'fake', 'issues', 'd2', 'k2', 'waiting', 0, 0, 2, NULL, '', '', 0, x'7b7d');
+		INSERT INTO runs VALUES ('r1', 1, 'dev', 'webhook', 1, 'host', 1, NULL, 'running', 0, '', 9);`)
+	if err := old.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s := openStore(t, path, Options{})
+	defer closeStore(t, s)
+	again, err := s.Accept(ctx, store.Acceptance{Jobs: []store.NewJob{{Agent: "dev", Source: "one", Key: "k2"}}, At: noon})
+	if err != nil || again.Verdicts[0] != store.Duplicate || again.IDs[0] != 2 {
+		t.Errorf("a repeat of a waiting job: %+v, %v", again, err)
+	}
+	if err := s.Finish(ctx, store.Finish{Run: "r1", State: job.Done, At: noon}); err != nil {
+		t.Errorf("finish a run that was under way: %v", err)
+	}
+	c, err := s.Claim(ctx, store.Claim{Run: "r2", At: noon, Until: noon})
+	if err != nil || c == nil || c.Job.ID != 2 || string(c.Job.Context) != "{}" {
+		t.Errorf("claimed %+v, %v; want job 2", c, err)
+	}
 }
 
 func TestFilesAreForTheirOwnerOnly(t *testing.T) {

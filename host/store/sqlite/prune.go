@@ -47,6 +47,9 @@ func (s *Store) Prune(ctx context.Context, p store.Prune) (bool, error) {
 			if err := t.prepare(`DELETE FROM runs WHERE job = ?`).int(id).exec(); err != nil {
 				return err
 			}
+			if err := t.prepare(`DELETE FROM job_events WHERE job = ?`).int(id).exec(); err != nil {
+				return err
+			}
 		}
 		for _, id := range receipts {
 			if err := t.deleteReceipt(id); err != nil {
@@ -109,7 +112,9 @@ func (c *conn) endedReceipts(p store.Prune, step int) (ids []string, more bool, 
 	if !p.Before.IsZero() {
 		q := c.prepare(`SELECT id, size FROM receipts WHERE received_at < ? AND NOT EXISTS (
 				SELECT 1 FROM jobs WHERE receipt = receipts.id AND receipt <> '' AND (ended_at IS NULL OR ended_at >= ?))
-			ORDER BY received_at`).time(p.Before).time(p.Before)
+			AND NOT EXISTS (SELECT 1 FROM job_events e CROSS JOIN jobs j ON j.id = e.job
+				WHERE e.receipt = receipts.id AND e.receipt <> '' AND (j.ended_at IS NULL OR j.ended_at >= ?))
+			ORDER BY received_at`).time(p.Before).time(p.Before).time(p.Before)
 		if err := collect(q, func() bool { return false }); err != nil {
 			return nil, false, err
 		}
@@ -117,6 +122,8 @@ func (c *conn) endedReceipts(p store.Prune, step int) (ids []string, more bool, 
 	if sizes < excess && !more {
 		q := c.prepare(`SELECT id, size FROM receipts WHERE NOT EXISTS (
 				SELECT 1 FROM jobs WHERE receipt = receipts.id AND receipt <> '' AND ended_at IS NULL)
+			AND NOT EXISTS (SELECT 1 FROM job_events e CROSS JOIN jobs j ON j.id = e.job
+				WHERE e.receipt = receipts.id AND e.receipt <> '' AND j.ended_at IS NULL)
 			ORDER BY received_at`)
 		if err := collect(q, func() bool { return sizes >= excess }); err != nil {
 			return nil, false, err

@@ -133,12 +133,15 @@ func (r *Reader) Close() error {
 func (r *Reader) Queues(ctx context.Context) ([]store.Queue, error) {
 	var list []store.Queue
 	err := r.read(ctx, func(c *conn) error {
+		list = nil
 		q := c.prepare(`SELECT agent, scale, capacity, waiting, running, dropped,
-			(SELECT queued_at FROM jobs WHERE id = head) FROM queues ORDER BY agent`)
+			(SELECT queued_at FROM jobs WHERE jobs.agent = queues.agent AND state = 'waiting' ORDER BY id LIMIT 1),
+			paused, paused_reason, closed_until, last_tick FROM queues ORDER BY agent`)
 		for q.next() {
 			list = append(list, store.Queue{
 				Agent: q.ColumnText(0), Scale: q.ColumnInt(1), Capacity: q.ColumnInt(2),
 				Waiting: q.ColumnInt(3), Running: q.ColumnInt(4), Dropped: q.ColumnInt64(5), Oldest: q.timeAt(6),
+				Paused: q.ColumnInt(7) != 0, PausedReason: q.ColumnText(8), LimitedUntil: q.timeAt(9), LastTick: q.timeAt(10),
 			})
 		}
 		return q.done()
@@ -147,6 +150,25 @@ func (r *Reader) Queues(ctx context.Context) ([]store.Queue, error) {
 		return nil, fmt.Errorf("list queues: %w", err)
 	}
 	return list, nil
+}
+
+// Project implements [store.Store].
+func (r *Reader) Project(ctx context.Context) (store.Project, error) {
+	var p store.Project
+	err := r.read(ctx, func(c *conn) error {
+		q := c.prepare(`SELECT scale, running, paused, paused_reason, closed_until FROM totals`)
+		for q.next() {
+			p = store.Project{
+				Scale: q.ColumnInt(0), Running: q.ColumnInt(1), Paused: q.ColumnInt(2) != 0,
+				PausedReason: q.ColumnText(3), LimitedUntil: q.timeAt(4),
+			}
+		}
+		return q.done()
+	})
+	if err != nil {
+		return p, fmt.Errorf("read project: %w", err)
+	}
+	return p, nil
 }
 
 // list selects what a query asks for, the newest first. The state goes into

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -12,7 +13,7 @@ import (
 const (
 	runColumns = `id, job, agent, trigger, attempt, host, started_at, ended_at, state, exit_code, reason, lease_until`
 	jobColumns = `id, agent, trigger, receipt, source, provider, event, delivery_id, state, attempt, crashes,
-		queued_at, ended_at, reason, sensitive, codec, context`
+		queued_at, ended_at, reason, sensitive, codec, context, failures, concurrency_key, merged, ready_at`
 )
 
 // noExit is the exit code of a run that was given back: its process's own is
@@ -33,6 +34,7 @@ func (s *stmt) jobAt() (job.Job, error) {
 		Source: s.ColumnText(4), Provider: s.ColumnText(5), Event: s.ColumnText(6), DeliveryID: s.ColumnText(7),
 		State: job.State(s.ColumnText(8)), Attempt: s.ColumnInt(9), Crashes: s.ColumnInt(10),
 		QueuedAt: s.timeAt(11), EndedAt: s.timeAt(12), Reason: s.ColumnText(13),
+		Failures: s.ColumnInt(17), ConcurrencyKey: s.ColumnText(18), Merged: s.ColumnInt(19), ReadyAt: s.timeAt(20),
 	}
 	context, err := unpack(s.ColumnInt(15), s.ColumnBlob(16, nil))
 	if err != nil {
@@ -64,10 +66,14 @@ func (s *Store) Claim(ctx context.Context, c store.Claim) (*store.Claimed, error
 }
 
 func (t *tx) claim(c store.Claim) (*store.Claimed, error) {
-	if t.totals.scale > 0 && t.totals.running >= t.totals.scale {
+	if err := t.letGo(c.At); err != nil {
+		return nil, err
+	}
+	if t.totals.paused || t.totals.closedUntil != 0 || t.totals.scale > 0 && t.totals.running >= t.totals.scale {
 		return nil, nil
 	}
-	q := t.prepare(`SELECT agent FROM queues WHERE waiting > 0 AND running < scale ORDER BY head LIMIT 1`)
+	q := t.prepare(`SELECT agent FROM queues
+		WHERE head IS NOT NULL AND running < scale AND paused = 0 AND closed_until IS NULL ORDER BY head LIMIT 1`)
 	ok, err := q.one()
 	if !ok {
 		return nil, err
@@ -80,10 +86,20 @@ func (t *tx) claim(c store.Claim) (*store.Claimed, error) {
 	if err != nil {
 		return nil, err
 	}
+	return t.startRun(&row, c)
+}
 
+// startRun starts a run of the job at the head of a queue.
+func (t *tx) startRun(row *queueRow, c store.Claim) (*store.Claimed, error) {
 	j, err := t.job(row.head)
 	if err != nil {
 		return nil, err
+	}
+	out := &store.Claimed{}
+	if j.Merged > 0 {
+		if out.Merged, err = t.mergedEvents(j.ID); err != nil {
+			return nil, err
+		}
 	}
 	j.State = job.Running
 	j.Attempt++
@@ -92,7 +108,7 @@ func (t *tx) claim(c store.Claim) (*store.Claimed, error) {
 		return nil, err
 	}
 	r := job.Run{
-		ID: c.Run, Job: j.ID, Agent: agent, Trigger: j.Trigger, Attempt: j.Attempt, Host: c.Host,
+		ID: c.Run, Job: j.ID, Agent: j.Agent, Trigger: j.Trigger, Attempt: j.Attempt, Host: c.Host,
 		StartedAt: c.At.UTC(), State: job.Running, LeaseUntil: c.Until.UTC(),
 	}
 	err = t.prepare(`INSERT INTO runs (` + runColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, NULL, 'running', 0, '', ?)`).
@@ -102,12 +118,39 @@ func (t *tx) claim(c store.Claim) (*store.Claimed, error) {
 		return nil, fmt.Errorf("run %s: %w", r.ID, err)
 	}
 
+	row.waiting--
 	row.running++
 	t.totals.running++
-	if err := t.popHead(&row); err != nil {
+	if err := t.findHead(row); err != nil {
 		return nil, err
 	}
-	return &store.Claimed{Job: j, Run: r}, t.saveQueue(&row)
+	if err := t.spend(row, c.At); err != nil {
+		return nil, err
+	}
+	out.Job, out.Run = j, r
+	return out, t.saveQueue(row)
+}
+
+// mergedEvents returns the events of a job after its first.
+func (c *conn) mergedEvents(id int64) ([]job.Event, error) {
+	var events []job.Event
+	q := c.prepare(`SELECT receipt, source, provider, event, delivery_id, sensitive, codec, context
+		FROM job_events WHERE job = ? ORDER BY seq`).int(id)
+	for q.next() {
+		e := job.Event{
+			Receipt: q.ColumnText(0), Source: q.ColumnText(1), Provider: q.ColumnText(2), Name: q.ColumnText(3),
+			DeliveryID: q.ColumnText(4),
+		}
+		var err error
+		if e.Sensitive, err = decodeStrings(q.ColumnText(5)); err == nil {
+			e.Context, err = unpack(q.ColumnInt(6), q.ColumnBlob(7, nil))
+		}
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("job %d: event %s: %w", id, e.DeliveryID, err), q.Reset())
+		}
+		events = append(events, e)
+	}
+	return events, q.done()
 }
 
 func (t *tx) job(id int64) (job.Job, error) {
@@ -147,28 +190,65 @@ func (t *tx) running(id string) (job.Run, error) {
 }
 
 // Renew implements [store.Store].
-func (s *Store) Renew(ctx context.Context, runs []string, until time.Time) ([]string, error) {
+func (s *Store) Renew(ctx context.Context, runs []string, until time.Time) (store.Renewed, error) {
+	var out store.Renewed
 	if len(runs) == 0 {
-		return nil, nil
+		return out, nil
 	}
-	var lost []string
 	err := s.writer.do(ctx, 0, true, func(t *tx) error {
-		lost = nil
+		out = store.Renewed{}
 		for _, id := range runs {
-			err := t.prepare(`UPDATE runs SET lease_until = ? WHERE id = ? AND state = 'running'`).time(until).text(id).exec()
-			if err != nil {
+			q := t.prepare(`UPDATE runs SET lease_until = ? WHERE id = ? AND state = 'running' RETURNING cancel`).time(until).text(id)
+			ours, cancel := false, ""
+			for q.next() {
+				ours, cancel = true, q.ColumnText(0)
+			}
+			if err := q.done(); err != nil {
 				return err
 			}
-			if t.Changes() == 0 {
-				lost = append(lost, id)
+			switch {
+			case !ours:
+				out.Lost = append(out.Lost, id)
+			case cancel != "":
+				if out.Cancelled == nil {
+					out.Cancelled = map[string]string{}
+				}
+				out.Cancelled[id] = cancel
 			}
 		}
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("renew: %w", err)
+		return store.Renewed{}, fmt.Errorf("renew: %w", err)
 	}
-	return lost, nil
+	return out, nil
+}
+
+// Cancel implements [store.Store].
+func (s *Store) Cancel(ctx context.Context, agentOrRun, reason string) ([]string, error) {
+	var asked []string
+	err := s.writer.do(ctx, 0, true, func(t *tx) error {
+		asked = nil
+		// An agent's name may look like a run's id, and then both are meant.
+		for _, sql := range []string{
+			`UPDATE runs SET cancel = ? WHERE id = ? AND state = 'running' RETURNING id`,
+			`UPDATE runs INDEXED BY runs_under_way SET cancel = ?
+				WHERE agent = ? AND state = 'running' AND lease_until IS NOT NULL RETURNING id`,
+		} {
+			q := t.prepare(sql).text(reason).text(agentOrRun)
+			for q.next() {
+				asked = append(asked, q.ColumnText(0))
+			}
+			if err := q.done(); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("cancel %s: %w", agentOrRun, err)
+	}
+	return asked, nil
 }
 
 // Finish implements [store.Store].
@@ -181,9 +261,27 @@ func (s *Store) Finish(ctx context.Context, f store.Finish) error {
 		if err != nil {
 			return err
 		}
-		return t.prepare(`UPDATE jobs SET state = ?, ended_at = ?, reason = ? WHERE id = ?`).
-			text(string(f.State)).time(f.At).text(f.Reason).int(r.Job).exec()
+		if f.State == job.Failed && !f.RetryAt.IsZero() {
+			row.waiting++
+			return t.prepare(`UPDATE jobs SET state = 'waiting', failures = failures + 1, ready_at = ?, reason = ? WHERE id = ?`).
+				time(f.RetryAt).text(f.Reason).int(r.Job).exec()
+		}
+		return t.endJob(row, r.Job, f.State, f.Reason, f.At)
 	})
+}
+
+// endJob ends a job that ran, and lets the next of its line go.
+func (t *tx) endJob(row *queueRow, id int64, state job.State, reason string, at time.Time) error {
+	q := t.prepare(`UPDATE jobs SET state = ?, ended_at = ?, reason = ? WHERE id = ? RETURNING concurrency_key`).
+		text(string(state)).time(at).text(reason).int(id)
+	key := ""
+	for q.next() {
+		key = q.ColumnText(0)
+	}
+	if err := q.done(); err != nil {
+		return err
+	}
+	return t.leaveLine(row, key)
 }
 
 // Release implements [store.Store].
@@ -294,8 +392,10 @@ func (t *tx) giveUp(lost *job.Run, rec store.Recovery) (dead bool, err error) {
 		if crashes == 1 {
 			reason = "given up: its host stopped while it ran"
 		}
-		return t.prepare(`UPDATE jobs SET state = 'dead', crashes = ?, ended_at = ?, reason = ? WHERE id = ?`).
-			int(int64(crashes)).time(rec.At).text(reason).int(j.ID).exec()
+		if err := t.prepare(`UPDATE jobs SET crashes = ? WHERE id = ?`).int(int64(crashes)).int(j.ID).exec(); err != nil {
+			return err
+		}
+		return t.endJob(row, j.ID, job.Dead, reason, rec.At)
 	})
 	return dead, err
 }

@@ -131,7 +131,7 @@ var runTests = map[string]func(*testing.T, *bench){
 		b.now = b.now.Add(lease)
 		gone, err := b.Renew(b.ctx, []string{kept.ID}, b.now.Add(lease))
 		b.must(err)
-		b.equal("lost on renewal", len(gone), 0)
+		b.equal("lost on renewal", len(gone.Lost), 0)
 		r, err := b.Recover(b.ctx, store.Recovery{At: b.tick(), LeaseEndedBefore: b.now, MaxAttempts: 2})
 		b.must(err)
 		if len(r.Lost) != 1 || r.Lost[0].ID != lost.ID {
@@ -148,7 +148,7 @@ var runTests = map[string]func(*testing.T, *bench){
 		again := b.tryClaim().Run
 		gone, err := b.Renew(b.ctx, []string{ended.ID, again.ID, lost.ID, "nope"}, b.now.Add(lease))
 		b.must(err)
-		b.equal("lost", gone, []string{ended.ID, lost.ID, "nope"})
+		b.equal("lost", gone.Lost, []string{ended.ID, lost.ID, "nope"})
 	},
 
 	"a run id is used once": func(t *testing.T, b *bench) {

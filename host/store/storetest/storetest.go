@@ -34,6 +34,13 @@ func Exercise(t *testing.T, fresh func(t *testing.T) Place) {
 		{"Limits", limitTests},
 		{"Runs", runTests},
 		{"Recover", recoverTests},
+		{"Concurrency", concurrencyTests},
+		{"Debounce", debounceTests},
+		{"Retry", retryTests},
+		{"Budget", budgetTests},
+		{"Pause", pauseTests},
+		{"Loop", loopTests},
+		{"Cancel", cancelTests},
 		{"Note", noteTests},
 		{"Lists", listTests},
 		{"History", tallyTests},
@@ -123,7 +130,7 @@ func (b *bench) equal(what string, got, want any) {
 // limits sets the project's scale and those of agents, each "name", scale, capacity.
 func (b *bench) limits(project int, agents ...store.AgentLimits) {
 	b.t.Helper()
-	b.must(b.SetLimits(b.ctx, store.Limits{Scale: project, Agents: agents}))
+	b.must(b.SetLimits(b.ctx, store.Limits{Scale: project, Agents: agents, At: b.now}))
 }
 
 func agent(name string, scale, capacity int) store.AgentLimits {
