@@ -54,8 +54,8 @@ Register commands through Discord's API. Ordinary messages and reactions are nev
 func filters() []sdk.Filter {
 	return []sdk.Filter{
 		{
-			Name: "events", Attribute: "event", Values: knownEvents(),
-			Help: "Kinds of interactions and webhook events. Autocomplete comes with every keystroke: name the others to keep it out.",
+			Name: "events", Attribute: "event", Values: knownEvents(), OptIn: []string{autocomplete},
+			Help: "Kinds of interactions and webhook events. Autocomplete comes with every keystroke.",
 		},
 		{Name: "guilds", Attribute: "guild", Help: "Servers, by id. What happens in a direct message has none and is held back."},
 		{

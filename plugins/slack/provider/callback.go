@@ -53,22 +53,18 @@ func (c *callback) event() sdk.Event {
 	x.text("bot", about.BotID)
 	in.more(x)
 
-	if held := c.held(); held != "" {
-		// A trigger that does not say "include" knows nothing of these. No
-		// filter can hold back what a trigger does not mention, so there is
-		// nothing else in these events that one could match.
-		e.Attributes = attributes{}.with("include", held)
-		x.text("include", held)
-		e.Extra = x.all(&e)
-		return e
+	from, kind := c.from(), in.kind()
+	if from != fromPerson {
+		x.text("from", from)
 	}
-
+	x.text("include", kind)
 	a := attributes{}.
 		with("event", eventNames(e.Name, in.ChannelType)...).
 		with("channel", channel).
 		with("team", c.teams()...).
 		with("user", e.Sender, about.BotID).
-		with("from", c.from()).
+		with("from", from).
+		with("include", kind).
 		with("reaction", in.Reaction)
 	if in.isMessage() {
 		mentioned := c.mentioned()
@@ -108,31 +104,23 @@ func (c *callback) teams() []string {
 	return teams
 }
 
-// held says why an event reaches only triggers that ask for it: the app did it
-// itself, and an agent that answered would answer itself for ever; or it is an
-// edit or a deletion, of which every update of a message and every preview of a
-// link makes one.
-func (c *callback) held() string {
-	kind := ""
-	switch in := &c.Event; {
+// kind tells what is no new message from those that are: every update of a
+// message and every preview of a link makes an edit.
+func (in *inner) kind() string {
+	switch {
 	case in.Subtype == "message_changed":
-		kind = "edits"
+		return "edits"
 	case in.Subtype == "message_deleted":
-		kind = "deletions"
+		return "deletions"
 	case in.Hidden:
-		kind = "hidden"
+		return "hidden"
+	default:
+		return ""
 	}
-	if !c.own() {
-		return kind
-	}
-	if kind == "" {
-		return "own"
-	}
-	return "own_" + kind
 }
 
-// own says whether the app itself did it. Its posts come without subtype, as
-// anybody's do.
+// own says whether the app itself did it: an agent that answered would answer
+// itself for ever. Its posts come without subtype, as anybody's do.
 func (c *callback) own() bool {
 	in := &c.Event
 	switch in.Type {
@@ -226,16 +214,19 @@ func (in *inner) text() string {
 	return firstText(&in.message, &in.Changed, &in.Previous, &in.Item.Message)
 }
 
-// from tells people from programs, as far as Slack does: of others than the app
-// only messages say so.
+// from tells people from programs, as far as Slack does: of other apps only
+// messages say so. What the app does itself and is news all the same is by none
+// of them.
 func (c *callback) from() string {
 	switch sender := c.Event.sender(); {
+	case c.own():
+		return fromSelf
 	case sender == "USLACKBOT" || sender == "USLACK": // have no bot_id
-		return "slack"
-	case c.Event.about().BotID != "" || c.Event.Subtype == "bot_message" || c.isBot(sender):
-		return "bot"
-	case sender != "":
-		return "person"
+		return fromSlack
+	case c.Event.about().BotID != "" || c.Event.Subtype == "bot_message":
+		return fromBot
+	case sender != "" && !c.isBot(sender):
+		return fromPerson
 	default:
 		return ""
 	}

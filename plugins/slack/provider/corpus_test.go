@@ -128,9 +128,9 @@ func TestCorpusValues(t *testing.T) {
 		{"message.channel", attribute("mentions_app"), "[yes]"}, // the twin of the one before
 		{"message.bot_message", attribute("from"), "[bot]"},
 		{"message.bot_message", extra("username"), "Reacji Channeler"},
-		{"message.own_bot_thread_reply", attribute("include"), "[own]"},
-		{"message.own_bot_thread_reply", attribute("event"), "[]"},
-		{"message.changed_by_own_bot", attribute("include"), "[own_edits]"},
+		{"message.own_bot_thread_reply", attribute("from"), "[self]"},
+		{"message.changed_by_own_bot", attribute("from"), "[self]"},
+		{"message.changed_by_own_bot", attribute("include"), "[edits]"},
 		{"message.changed_by_own_bot", extra("previousText"), "Processing..."},
 		{"message.deleted", attribute("include"), "[deletions]"},
 		{"message.thread_broadcast", attribute("in_thread"), "[yes]"},
@@ -139,11 +139,11 @@ func TestCorpusValues(t *testing.T) {
 		{"channel_created", attribute("channel"), "[C04493BRXEZ]"},
 		{"channel_created", extra("channelName"), "new-channel"},
 		{"file_shared.slack_connect", extra("sharedChannel"), "true"},
-		{"member_joined_channel.enterprise", attribute("event"), "[member_joined_channel]"}, // the app's own, and news
+		{"member_joined_channel.enterprise", attribute("from"), "[]"}, // the app's own, and news
 		{"member_joined_channel.enterprise", extra("inviter"), "U00FAKEUSER1"},
 		{"pin_added.inner", attribute("channel"), "[C0LAN2Q65]"},
 		{"reaction_added.slack_connect", extra("reaction"), "heart_eyes"},
-		{"reaction_added.slack_connect", attribute("include"), "[own]"}, // whose user is the app's
+		{"reaction_added.slack_connect", attribute("from"), "[self]"}, // whose user is the app's
 		{"link_shared.composer.inner", extra("links"), "[https://example.com/12345 https://example.com/67890 https://yet.another-example.com/v/abcde]"},
 		{"block_actions", attribute("in_thread"), "[yes]"},
 		{"block_actions", func(e sdk.Event) any { return e.Sensitive }, "[responseUrl triggerId]"},

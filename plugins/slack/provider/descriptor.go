@@ -54,8 +54,8 @@ func filters() []sdk.Filter {
 		{Name: "team_ids", Attribute: "team", Help: "Ids of workspaces, such as T0123456789."},
 		{Name: "users", Attribute: "user", Help: "Ids of who did it, such as U0123456789; of a bot its B id as well."},
 		{
-			Name: "from", Attribute: "from", Values: []string{"person", "bot", "slack"},
-			Help: "Who did it: a person, another app's bot, or Slack itself. Only messages tell bots from people.",
+			Name: "from", Attribute: "from", Values: []string{fromPerson, fromSlack, fromBot, fromSelf}, OptIn: []string{fromBot, fromSelf},
+			Help: "Who did it: a person, Slack itself, another app's bot, or self, the app that all this is sent to. Only messages tell other apps' bots from people.",
 		},
 		{
 			Name: "subtypes", Attribute: "subtype", Values: knownSubtypes(),
@@ -70,9 +70,8 @@ func filters() []sdk.Filter {
 			Help: "Whether the message mentions the app. Slack sends such a message twice, as message and as app_mention.",
 		},
 		{
-			Name: "include", Attribute: "include", Values: knownIncludes(),
-			Help: "What no other trigger gets: what the app did itself, edits, deletions. " +
-				"Other filters do not go together with it.",
+			Name: "include", Attribute: "include", PassAbsent: true, Values: knownIncludes(), OptIn: knownIncludes(),
+			Help: "What comes beside new messages: edits (every preview of a link is one), deletions, other hidden messages.",
 		},
 		{Name: "commands", Attribute: "command", Help: "Slash commands, with the slash."},
 		{
@@ -124,11 +123,20 @@ func knownSubtypes() []string {
 		"channel_join", "channel_leave", "channel_name", "channel_posting_permissions", "channel_purpose",
 		"channel_topic", "channel_unarchive", "document_mention", "ekm_access_denied", "file_comment",
 		"file_mention", "file_share", "group_archive", "group_join", "group_leave", "group_name", "group_purpose",
-		"group_topic", "group_unarchive", "huddle_thread", "me_message", "pinned_item", "reminder_add",
+		"group_topic", "group_unarchive", "huddle_thread", "me_message", "message_changed", "message_deleted",
+		"message_replied", "pinned_item", "reminder_add",
 		"reply_broadcast", "sh_room_created", "sh_room_shared", "thread_broadcast", "tombstone", "unpinned_item",
 	}
 }
 
+// Who did something.
+const (
+	fromPerson = "person"
+	fromSlack  = "slack"
+	fromBot    = "bot"
+	fromSelf   = "self"
+)
+
 func knownIncludes() []string {
-	return []string{"own", "edits", "deletions", "hidden", "own_edits", "own_deletions", "own_hidden"}
+	return []string{"edits", "deletions", "hidden"}
 }

@@ -8,31 +8,6 @@ import (
 	"github.com/action-llama/gateway/sdk"
 )
 
-// What the app did itself, an edit or a deletion passes no filter but include.
-func TestHeldEventsHaveOneAttribute(t *testing.T) {
-	t.Parallel()
-	held := 0
-	for _, c := range cases(t) {
-		for _, e := range eventsOf(t, c) {
-			if e.Attributes["include"] == nil {
-				continue
-			}
-			held++
-			if len(e.Attributes) != 1 || e.Extra["include"] != e.Attributes["include"][0] {
-				t.Errorf("%s: attributes %q, extra.include %v", c.Name, e.Attributes, e.Extra["include"])
-			}
-		}
-	}
-	if held < len(knownIncludes()) {
-		t.Errorf("%d cases have such events", held)
-	}
-	for _, f := range filters() {
-		if f.PassAbsent {
-			t.Errorf("filter %s lets events pass that lack its attribute: those would, too", f.Name)
-		}
-	}
-}
-
 // passes is what the SDK documents for one filter.
 func passes(f sdk.Filter, values []string, e sdk.Event) bool {
 	has := e.Attributes[f.Attribute]

@@ -31,7 +31,7 @@ func command(req sdk.Request, f form) sdk.Event {
 			with("channel", f["channel_id"]).
 			with("team", f["team_id"]).
 			with("user", f["user_id"]).
-			with("from", "person"),
+			with("from", fromPerson),
 	}
 	x := extra{}
 	x.text("channel", f["channel_id"])
@@ -87,7 +87,7 @@ func (i *interaction) event(req sdk.Request) sdk.Event {
 		with("channel", channel).
 		with("team", i.teams()...).
 		with("user", i.User.ID).
-		with("from", "person")
+		with("from", fromPerson)
 	if ts != "" {
 		a.with("in_thread", yesNo(thread != "" && thread != ts))
 	}
