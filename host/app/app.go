@@ -53,6 +53,7 @@ type App struct {
 	dispatcher *queue.Dispatcher
 	cron       *cron.Scheduler
 	runner     *runner.Runner
+	use        *credentialUse
 
 	// cleanups undo New, the last first.
 	cleanups []func() error
@@ -215,10 +216,11 @@ func (a *App) prepareWork(p *config.Project, registry *prometheus.Registry) erro
 	}
 	a.cron.SetSchedules(entries)
 
+	a.use = newCredentialUse(p.Dir, a.log.Named("credentials"))
 	a.ingest = ingest.New(ingest.Options{
 		Store: a.store, Wake: a.dispatcher.Wake, Log: a.log.Named("ingest"), Registerer: registry,
 		MaxBodyBytes: p.Gateway.MaxBodyBytes, MaxInflightBytes: p.Gateway.MaxInflightBytes,
-		Now: time.Now,
+		Now: time.Now, Proved: a.use.used,
 	})
 	return nil
 }
@@ -280,6 +282,7 @@ func (a *App) Run(ctx context.Context) (err error) {
 	part("cron", func() error { return a.cron.Run(work) })
 	part("wiring", func() error { a.keepWired(work); return nil })
 	part("history", func() error { a.keepShort(work); return nil })
+	part("credentials", func() error { a.use.run(work); return nil })
 	part("http", a.serveHTTP)
 
 	p := a.config.get().project

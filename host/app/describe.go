@@ -17,22 +17,33 @@ func InstalledTypes() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	return TypesIn(dirs), nil
+}
+
+// TypesIn lists the provider types that there are in folders.
+func TypesIn(dirs []string) []string {
 	binaries, _ := pluginhost.Find(dirs) // one that can not be run is no type to offer
 	types := make([]string, len(binaries))
 	for i, b := range binaries {
 		types[i] = b.Type
 	}
-	return types, nil
+	return types
 }
 
 // DescribeProviders starts installed providers, all at once, for as long as they
 // take to say what they are. Those that do not start are left out; the error
 // says why.
-func DescribeProviders(ctx context.Context, types []string, log hclog.Logger) (ds []sdk.Descriptor, err error) {
+func DescribeProviders(ctx context.Context, types []string, log hclog.Logger) ([]sdk.Descriptor, error) {
 	dirs, err := InstalledProviderDirs()
 	if err != nil {
 		return nil, err
 	}
+	return DescribeIn(ctx, dirs, types, log)
+}
+
+// DescribeIn is DescribeProviders for providers that are looked for in folders
+// of one's choice.
+func DescribeIn(ctx context.Context, dirs, types []string, log hclog.Logger) (ds []sdk.Descriptor, err error) {
 	runtime, err := os.MkdirTemp("", "al-describe-")
 	if err != nil {
 		return nil, err

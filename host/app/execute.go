@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/action-llama/gateway/host/config"
 	"github.com/action-llama/gateway/host/job"
@@ -48,6 +49,9 @@ func (a *App) spec(c store.Claimed) (runner.Spec, error) {
 	g, err := grant(a.credentials, agent.Credentials, runner.CredentialsDir(RunsDir(p.Dir), c.Run.ID))
 	if err != nil {
 		return runner.Spec{}, err
+	}
+	for _, ref := range agent.Credentials {
+		a.use.used(ref.Type, ref.Instance, time.Now())
 	}
 	return runner.Spec{
 		RunID:     c.Run.ID,

@@ -172,35 +172,6 @@ func (c Credentials) ReadSet(refs []CredentialRef) (map[CredentialRef]map[string
 	return out, errors.Join(errs...)
 }
 
-// Check warns of what others on the machine can read or change.
-func (c Credentials) Check(typ, instance string) Problems {
-	ref := CredentialRef{Type: typ, Instance: instance}
-	root, err := c.open(ref)
-	if err != nil {
-		return nil // Read tells
-	}
-	defer root.Close()
-	var problems Problems
-	warn := func(path string, mode fs.FileMode, want string) {
-		problems.add(Warnf(Pos{File: path}, "others on this machine can get at this secret (mode %04o)", mode.Perm()).
-			WithFix("chmod %s %s", want, path))
-	}
-	if info, err := root.Stat("."); err == nil && info.Mode().Perm()&0o022 != 0 {
-		warn(c.path(ref, ""), info.Mode(), "700")
-	}
-	entries, err := fs.ReadDir(root.FS(), ".")
-	if err != nil {
-		return nil
-	}
-	for _, e := range entries {
-		info, err := root.Stat(e.Name())
-		if err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0 {
-			warn(c.path(ref, e.Name()), info.Mode(), "600")
-		}
-	}
-	return problems
-}
-
 func (c Credentials) path(ref CredentialRef, field string) string {
 	return filepath.Join(c.Dir, ref.Type, ref.Instance, field)
 }

@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -262,5 +263,62 @@ func TestDefaultCredentials(t *testing.T) {
 	t.Setenv(CredentialsEnv, "/run/secrets")
 	if c, err := DefaultCredentials(); err != nil || c.Dir != "/run/secrets" {
 		t.Errorf("%v, %v", c, err)
+	}
+}
+
+// A credential that is new is there with all of its fields, whenever one looks,
+// and one that can not be written leaves nothing.
+func TestWriteAppearsWhole(t *testing.T) {
+	t.Parallel()
+	c := Credentials{Dir: filepath.Join(t.TempDir(), "credentials")}
+	if err := c.Write("bot", "default", map[string]string{"id": "1", "no/name": "2"}); err == nil {
+		t.Error("a path is taken for the name of a field")
+	}
+	if _, err := os.Stat(filepath.Join(c.Dir, "bot")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("something is left: %v", err)
+	}
+	fields := map[string]string{}
+	for i := range 20 {
+		fields[fmt.Sprintf("f%d", i)] = "x"
+	}
+	done := make(chan error, 4)
+	for range cap(done) { // several at once, of which one makes it and the others write into it
+		go func() { done <- c.Write("bot", "default", fields) }()
+	}
+	for left := cap(done); left > 0; {
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Error(err)
+			}
+			left--
+		default:
+		}
+		if stored, err := c.Inspect("bot", "default"); err == nil && len(stored) != len(fields) {
+			t.Fatalf("only %d fields are there", len(stored))
+		}
+	}
+	entries, err := os.ReadDir(filepath.Join(c.Dir, "bot"))
+	if err != nil || len(entries) != 1 {
+		t.Errorf("drafts are left: %v, %v", entries, err)
+	}
+}
+
+func TestTighten(t *testing.T) {
+	t.Parallel()
+	c := stored(t, map[string]string{"bot/default/id": "1", "bot/default/key": "2"})
+	dir := filepath.Join(c.Dir, "bot", "default")
+	if err := errors.Join(os.Chmod(dir, 0o777), os.Chmod(filepath.Join(dir, "key"), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	changed, err := c.Tighten("bot", "default")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]Loose{{dir, 0o777, 0o700}, {filepath.Join(dir, "key"), 0o644, 0o600}}, changed); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if loose := c.Loose("bot", "default"); len(loose) > 0 {
+		t.Errorf("still: %v", loose)
 	}
 }

@@ -23,7 +23,7 @@ type Store interface {
 	Note(r job.Receipt) bool
 }
 
-// Options of a Handler. All are needed.
+// Options of a Handler. All but Proved are needed.
 type Options struct {
 	Store            Store
 	Wake             func() // called after jobs were queued; must not block
@@ -32,6 +32,8 @@ type Options struct {
 	MaxBodyBytes     int64
 	MaxInflightBytes int64
 	Now              func() time.Time
+	// Proved is told which credential proved a delivery; it must not block.
+	Proved func(typ, instance string, at time.Time)
 }
 
 // Handler answers deliveries. It serves the patterns of Register.
@@ -44,6 +46,7 @@ type Handler struct {
 	budget  *budget
 	maxBody int64
 	now     func() time.Time
+	proved  func(typ, instance string, at time.Time)
 	routes  atomic.Pointer[Routes]
 }
 
@@ -59,6 +62,10 @@ func New(o Options) *Handler {
 		budget:  b,
 		maxBody: o.MaxBodyBytes,
 		now:     o.Now,
+		proved:  o.Proved,
+	}
+	if h.proved == nil {
+		h.proved = func(string, string, time.Time) {}
 	}
 	h.routes.Store(&Routes{})
 	return h
@@ -138,6 +145,9 @@ func (h *Handler) answer(r *http.Request, routes *Routes, route *Route, start ti
 	defer cancel()
 
 	delivery, err := h.ask(ctx, route, req, cand, share(left, providerShare))
+	for _, secret := range cand.matched(delivery) {
+		h.proved(route.Descriptor.Credential.Type, secret.Instance, start)
+	}
 	d := &accepting{h: h, route: route, req: req, sources: cand.proved(delivery), start: start, id: job.NewID(start)}
 	switch {
 	case errors.Is(err, sdk.ErrUnparseable) && len(d.sources) > 0:

@@ -71,14 +71,21 @@ func (c candidates) proved(d sdk.Delivery) []string {
 		return c.unsigned
 	}
 	var names []string
-	for _, i := range d.Which {
-		if i < 0 || i >= len(c.secrets) {
-			continue
-		}
-		name := c.secrets[i].Source
-		if !slices.Contains(names, name) {
-			names = append(names, name)
+	for _, secret := range c.matched(d) {
+		if !slices.Contains(names, secret.Source) {
+			names = append(names, secret.Source)
 		}
 	}
 	return names
+}
+
+// matched returns the secrets that signed a delivery.
+func (c candidates) matched(d sdk.Delivery) []sdk.Secret {
+	var secrets []sdk.Secret
+	for _, i := range d.Which {
+		if i >= 0 && i < len(c.secrets) {
+			secrets = append(secrets, c.secrets[i])
+		}
+	}
+	return secrets
 }
