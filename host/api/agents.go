@@ -42,7 +42,8 @@ func Agents(ctx context.Context, records Records, names []string, now time.Time)
 			return nil, fmt.Errorf("read runs of %s: %w", name, err)
 		}
 		if len(runs) > 0 {
-			a.LastRun = runStatus(runs[0])
+			run := RunOf(runs[0])
+			a.LastRun = &run
 		}
 		out = append(out, a)
 	}
@@ -60,15 +61,4 @@ func state(q store.Queue) string {
 	default:
 		return "idle"
 	}
-}
-
-func runStatus(r job.Run) *RunStatus {
-	out := &RunStatus{
-		ID: r.ID, Job: r.Job, Trigger: string(r.Trigger), State: string(r.State),
-		ExitCode: r.ExitCode, Reason: r.Reason, StartedAt: r.StartedAt,
-	}
-	if !r.EndedAt.IsZero() {
-		out.EndedAt = &r.EndedAt
-	}
-	return out
 }

@@ -26,6 +26,10 @@ import (
 type Gateway interface {
 	Health
 	Overview
+	Runs
+	Jobs
+	Statistics
+	Control
 }
 
 // Health is of use to those who watch the gateway from outside.
@@ -84,6 +88,10 @@ func routes(g Gateway) []route {
 	var all []route
 	for _, subject := range [][]route{
 		overviewRoutes(g),
+		runsRoutes(g),
+		jobsRoutes(g),
+		statsRoutes(g),
+		controlRoutes(g),
 	} {
 		all = append(all, subject...)
 	}

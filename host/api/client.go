@@ -34,7 +34,6 @@ const askPatience = 30 * time.Second
 // standard follows no redirection: it would turn a request into another one, and
 // a gateway sends none.
 var standard = &http.Client{
-	Timeout:       askPatience,
 	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 }
 
@@ -53,16 +52,15 @@ func (c *Client) post(ctx context.Context, path string, body, into any) error {
 	return c.call(ctx, http.MethodPost, path, body, into)
 }
 
-// call makes one exchange in JSON. Nothing is read of the answer if into is nil.
+// call makes one exchange in JSON.
 func (c *Client) call(ctx context.Context, method, path string, body, into any) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, askPatience, ErrUnreachable)
+	defer cancel()
 	resp, err := c.do(ctx, method, path, body)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = resp.Body.Close() }()
-	if into == nil {
-		return nil
-	}
 	if err := json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)).Decode(into); err != nil {
 		return fmt.Errorf("answer of %s is not a gateway's: %w", c.URL, err)
 	}
@@ -94,7 +92,7 @@ func (c *Client) do(ctx context.Context, method, path string, body any) (*http.R
 	resp, err := client.Do(req)
 	if err != nil {
 		if ctx.Err() != nil {
-			return nil, ctx.Err()
+			return nil, fmt.Errorf("%s: %w", c.URL, context.Cause(ctx))
 		}
 		return nil, fmt.Errorf("%w: %w", ErrUnreachable, bare(err))
 	}

@@ -32,7 +32,8 @@ type Status struct {
 	PID       int              `json:"pid,omitempty"`
 	Address   string           `json:"address,omitempty"`
 	StartedAt *time.Time       `json:"startedAt,omitempty"`
-	Scale     int              `json:"scale"` // over all agents; 0 means no limit
+	StopsAt   *time.Time       `json:"stopsAt,omitempty"` // it is stopping, and runs under way are ended then
+	Scale     int              `json:"scale"`             // over all agents; 0 means no limit
 	Agents    []AgentStatus    `json:"agents"`
 	Providers []ProviderStatus `json:"providers"`
 }
@@ -49,18 +50,6 @@ type AgentStatus struct {
 	OldestSeconds float64    `json:"oldestSeconds"` // how long the oldest job has waited
 	LastRun       *RunStatus `json:"lastRun,omitempty"`
 	NextTick      *time.Time `json:"nextTick,omitempty"`
-}
-
-// RunStatus is the end, or the present, of a run.
-type RunStatus struct {
-	ID        string     `json:"id"`
-	Job       int64      `json:"job"`
-	Trigger   string     `json:"trigger"`
-	State     string     `json:"state"`
-	ExitCode  int        `json:"exitCode"`
-	Reason    string     `json:"reason,omitempty"`
-	StartedAt time.Time  `json:"startedAt"`
-	EndedAt   *time.Time `json:"endedAt,omitempty"`
 }
 
 // ProviderStatus is one provider process.

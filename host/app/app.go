@@ -52,8 +52,10 @@ type App struct {
 	ingest     *ingest.Handler
 	dispatcher *queue.Dispatcher
 	cron       *cron.Scheduler
+	history    *History
 	runner     *runner.Runner
 	use        *credentialUse
+	stopping   *stopping
 
 	// cleanups undo New, the last first.
 	cleanups []func() error
@@ -68,7 +70,7 @@ func (a *App) URL() string { return a.url }
 func New(ctx context.Context, o Options) (app *App, err error) {
 	a := &App{
 		config: configuration{now: &snapshot{project: o.Project}}, credentials: o.Credentials, log: o.Log,
-		started: time.Now(), rewire: make(chan struct{}, 1),
+		started: time.Now(), rewire: make(chan struct{}, 1), stopping: newStopping(),
 	}
 	defer func() {
 		if err != nil {
@@ -171,6 +173,7 @@ func (a *App) openStore(ctx context.Context, p *config.Project, m *metrics) erro
 		return err
 	}
 	a.store = s
+	a.history = &History{records: s, runs: RunsDir(p.Dir)}
 	a.later(s.Close)
 	return s.SetLimits(ctx, limitsOf(p))
 }
@@ -262,13 +265,16 @@ func (a *App) warn(problems config.Problems) {
 	}
 }
 
-// Run takes deliveries and runs agents until ctx ends, then stops in order: no
-// new deliveries, no new runs, time for those under way, and last the store.
+// Run takes deliveries and runs agents until ctx ends or somebody asks it to
+// stop, and then stops in order: no new runs, time for those under way, no more
+// deliveries, and last the store.
 func (a *App) Run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, a.cleanup()) }()
 
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWork()
+	ticks, stopTicks := context.WithCancel(work)
+	defer stopTicks()
 	failed := make(chan error, 6) // the five parts, and the announcement: none ever waits
 	var parts sync.WaitGroup
 	part := func(what string, run func() error) {
@@ -279,7 +285,7 @@ func (a *App) Run(ctx context.Context) (err error) {
 		})
 	}
 	part("dispatcher", func() error { return a.dispatcher.Run(work) })
-	part("cron", func() error { return a.cron.Run(work) })
+	part("cron", func() error { return a.cron.Run(ticks) })
 	part("wiring", func() error { a.keepWired(work); return nil })
 	part("history", func() error { a.keepShort(work); return nil })
 	part("credentials", func() error { a.use.run(work); return nil })
@@ -294,33 +300,21 @@ func (a *App) Run(ctx context.Context) (err error) {
 
 	select {
 	case <-ctx.Done():
-		a.log.Info("stopping", "grace", a.config.get().project.Gateway.ShutdownGrace)
+	case <-a.stopping.asked:
 	case err = <-failed:
 		a.log.Error("stopping: a part of the gateway failed", "error", err)
 	}
-	err = errors.Join(err, a.stop(stopWork))
+	until := a.RequestStop(false)
+	a.log.Info("stopping", "grace", max(0, time.Until(until).Round(time.Second)))
+	stopTicks() // a tick that nobody runs any more is let go by
+	err = errors.Join(err, a.drain())
+	stopWork()
 	parts.Wait()
 	close(failed)
 	for e := range failed {
 		err = errors.Join(err, e)
 	}
 	return errors.Join(err, unannounce(p.Dir))
-}
-
-// deliveryGrace is for deliveries that are being answered; none takes longer
-// than the longest deadline of a vendor.
-const deliveryGrace = 10 * time.Second
-
-func (a *App) stop(stopWork func()) error {
-	ctx, cancel := context.WithTimeout(context.Background(), deliveryGrace)
-	defer cancel()
-	err := a.server.Shutdown(ctx)
-	if err != nil {
-		err = fmt.Errorf("deliveries still being answered were cut off: %w", errors.Join(err, a.server.Close()))
-	}
-	a.dispatcher.Stop(a.config.get().project.Gateway.ShutdownGrace)
-	stopWork()
-	return err
 }
 
 // keepWired makes what a provider says of itself hold when it comes up late, or
@@ -380,6 +374,6 @@ func (a *App) keepShort(ctx context.Context) {
 func (a *App) serve(g config.Gateway, registry *prometheus.Registry, key string) {
 	mux := http.NewServeMux()
 	a.ingest.Register(mux)
-	api.Register(mux, api.Options{Gateway: a, Key: key, Gatherer: registry, Log: a.log.Named("api")})
+	api.Register(mux, api.Options{Gateway: surface{a, a.history}, Key: key, Gatherer: registry, Log: a.log.Named("api")})
 	a.server = newServer(mux, g, a.log.Named("http"))
 }

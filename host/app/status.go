@@ -15,8 +15,12 @@ import (
 	"github.com/action-llama/gateway/host/version"
 )
 
-// Ready returns nil when every configured provider takes deliveries.
+// Ready returns nil when every configured provider takes deliveries, and the
+// gateway is not about to leave.
 func (a *App) Ready() error {
+	if a.StopRequested() {
+		return errors.New("the gateway is stopping")
+	}
 	var down []string
 	for _, s := range a.providers.Status() {
 		if s.State != pluginhost.Up {
@@ -45,6 +49,9 @@ func (a *App) Status(ctx context.Context) (api.Status, error) {
 		Version: version.Version, Project: p.Dir, Running: true,
 		PID: os.Getpid(), Address: a.url, StartedAt: &a.started,
 		Scale: p.Scale, Agents: agents, Providers: []api.ProviderStatus{},
+	}
+	if until := a.stopping.deadline().UTC(); !until.IsZero() {
+		out.StopsAt = &until
 	}
 	for _, s := range a.providers.Status() {
 		provider := api.ProviderStatus{Type: s.Type, Version: s.Version, State: string(s.State), PID: s.PID, Restarts: s.Restarts}

@@ -10,8 +10,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -60,12 +58,10 @@ func (e *usageError) Unwrap() error { return e.err }
 // errShown is a failure about which everything was said already.
 var errShown = errors.New("failed")
 
-// Main runs one call of al and returns its exit code. A first SIGINT or SIGTERM
-// ends the context of the command; a second one ends the process.
+// Main runs one call of al and returns its exit code.
 func Main(args []string, s Streams) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := withInterrupts(context.Background())
 	defer stop()
-	context.AfterFunc(ctx, stop)
 
 	root := newRoot(s)
 	root.SetArgs(args)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime/debug"
 	"strconv"
+	"sync"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
@@ -31,7 +32,10 @@ func newStart(s Streams, run func(context.Context, startOptions) error) *cobra.C
 	cmd := &cobra.Command{
 		Use:   "start",
 		Short: "Run the gateway of a project",
-		Long: `Run the gateway of a project until it is told to stop (Ctrl-C, or SIGTERM).
+		Long: `Run the gateway of a project until it is told to stop (Ctrl-C, SIGTERM, or
+al stop). Runs under way then have [gateway] shutdownGrace to finish, while
+deliveries are still taken and queued for the next start; a second Ctrl-C or
+SIGTERM ends the runs at once. Nothing that waits or was cut short is lost.
 
 It takes deliveries at POST /webhooks/<type>, and answers at /health, /ready and
 /metrics. It listens on this machine only unless told otherwise.`,
@@ -89,7 +93,32 @@ func runStart(ctx context.Context, o startOptions) error {
 		}
 		return fmt.Errorf("not started: %w", err)
 	}
-	return gateway.Run(ctx)
+	return serve(ctx, gateway)
+}
+
+// serve runs the gateway until it is told to stop. Who tells it a second time,
+// by a signal or through the API and then by a signal, does not want to wait for
+// the runs under way.
+func serve(ctx context.Context, gateway *app.App) error {
+	again := secondInterrupt(ctx)
+	ended := make(chan struct{})
+	var listening sync.WaitGroup
+	listening.Go(func() {
+		select {
+		case <-ended:
+			return
+		case <-ctx.Done():
+			gateway.RequestStop(gateway.StopRequested())
+		}
+		select {
+		case <-ended:
+		case <-again:
+			gateway.RequestStop(true)
+		}
+	})
+	defer listening.Wait()
+	defer close(ended)
+	return gateway.Run(context.WithoutCancel(ctx))
 }
 
 // showJoined prints the problems that an error consists of, and says whether
