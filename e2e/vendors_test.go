@@ -50,7 +50,8 @@ var vendors = map[string]vendor{
 		quiet: []string{"url_verification"},
 		asks:  "from = [\"person\", \"bot\", \"slack\", \"self\"]\ninclude = [\"edits\", \"deletions\", \"hidden\"]\n"},
 	"discord": {credential: "discord_bot", field: "public_key", prepare: asIs, quiet: []string{"ping", "autocomplete"}},
-	"twitter": {credential: "x_twitter_api", field: "consumer_secret", prepare: asIs, quiet: []string{"tweet_object"}},
+	"twitter": {credential: "x_twitter_api", field: "consumer_secret", prepare: asIs, quiet: []string{"tweet_object"},
+		asks: "origins = [\"self\"]\n"},
 }
 
 func asIs(_ *testing.T, _ string, payload []byte, _ http.Header) []byte { return payload }

@@ -62,8 +62,8 @@ func filters() []sdk.Filter {
 		{Name: "projects", Attribute: "project", Help: "Projects, by name or id. Comments on issues come without one."},
 		{Name: "senders", Attribute: "sender", Help: "Who did it, by e-mail address, name or id; of an integration the service. Nobody for what Linear does itself."},
 		{
-			Name: "echo", Kind: sdk.String, Attribute: "echo", Values: []string{"yes", "no"}, PassAbsent: true,
-			Help: "Whether the app itself caused the notification or session event: no holds those back, against loops. Other events can not tell, and pass.",
+			Name: "echo", Kind: sdk.String, Attribute: "echo", Values: []string{"yes", "no"}, OptIn: []string{"yes"}, PassAbsent: true,
+			Help: "Whether the app itself caused the notification or session event, so that an agent would answer itself. Other events can not tell, and pass.",
 		},
 	}
 }

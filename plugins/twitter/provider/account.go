@@ -137,7 +137,7 @@ func readRevocation(d *draft, e *entry, _ *body) {
 	if !e.Revoke.ok() {
 		return
 	}
-	d.Action = "revoke"
+	d.Action, d.last = "revoke", true
 	d.user = firstOf(d.user, string(r.Source.get().UserID))
 	d.sender = account{id: string(r.Source.get().UserID)}
 	d.Timestamp = timeOf(r.DateTime)

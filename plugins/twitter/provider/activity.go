@@ -178,6 +178,7 @@ func readNews(d *draft, _ *activity, f *facts) {
 
 // readOAuth reads that a user took away the app's access. The filter is empty.
 func readOAuth(d *draft, a *activity, f *facts) {
+	d.last = d.Action == "revoke"
 	d.user = firstOf(d.user, string(f.UserID))
 	d.sender = a.Includes.get().named(f.UserID)
 	d.Timestamp = timeOf(f.DateTime)

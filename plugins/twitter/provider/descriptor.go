@@ -75,8 +75,8 @@ func filters() []sdk.Filter {
 			Help: "Who did it, as id or as user name without @.",
 		},
 		{
-			Name: "origins", Attribute: "origin", Values: []string{bySelf, byOthers},
-			Help: "self for what the subscribed user did, others for the rest. [\"others\"] keeps an agent from answering itself.",
+			Name: "origins", Attribute: "origin", Values: []string{bySelf, byOthers}, OptIn: []string{bySelf},
+			Help: "self for what the subscribed user did, others for the rest. An agent that acts as that user would answer itself.",
 		},
 		{
 			Name: "kinds", Attribute: "kind", Values: []string{kindPost, kindReply, kindQuote, kindRetweet},

@@ -24,6 +24,7 @@ type draft struct {
 	user   string   // id of the subscribed user
 	sender account  // who did it
 	origin string   // only where it can not be told by comparing those two
+	last   bool     // there is nothing more from that user, so it does not matter
 	kinds  []string // of a post
 	tags   []string // of the subscription, or of the rules of the stream
 }
@@ -46,7 +47,7 @@ func (d *draft) put(name string, value any) {
 // finish adds what is alike in all events.
 func (d *draft) finish() sdk.Event {
 	d.Sender = d.sender.String()
-	if d.origin == "" && d.user != "" && d.sender.id != "" {
+	if d.origin == "" && !d.last && d.user != "" && d.sender.id != "" {
 		d.origin = byOthers
 		if d.user == d.sender.id {
 			d.origin = bySelf
