@@ -54,6 +54,8 @@ func projectSettings() []setting[Project] {
 			"How long a sender may take to send a request."),
 		duration("gateway.shutdownGrace", 30*time.Second, 0, func(p *p) *time.Duration { return &p.Gateway.ShutdownGrace },
 			"How long runs may go on when the gateway is asked to stop."),
+		boolean("gateway.autoReload", true, func(p *p) *bool { return &p.Gateway.AutoReload },
+			"Whether the gateway takes up changed files by itself. al reload does so at any time."),
 
 		secret("store.url", func(p *p) *Secret { return &p.Store.URL },
 			`"postgres://user:password@host/database" to share work between several hosts. Without it, .al/al.db is used.`),

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"net"
 	"net/netip"
-	"os"
 	"path"
 	"path/filepath"
 	"regexp"
@@ -38,7 +37,10 @@ func Load(dir string, opts Options) (*Project, Problems) {
 	if err != nil {
 		return &Project{Dir: dir}, Problems{Errorf(Pos{File: dir}, "%v", err)}
 	}
-	return load(os.DirFS(abs), abs, opts)
+	files := newFiles(abs, opts)
+	p, problems := load(files, abs, opts)
+	p.Files = files
+	return p, problems
 }
 
 func load(fsys fs.FS, dir string, opts Options) (*Project, Problems) {

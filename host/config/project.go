@@ -22,6 +22,8 @@ type Project struct {
 
 	Sources []Source // in the order of the file
 	Agents  []Agent  // by name
+
+	Files *Files // what it was read from; nil when it was made otherwise
 }
 
 // Gateway is [gateway]: the HTTP server.
@@ -32,6 +34,7 @@ type Gateway struct {
 	MaxInflightBytes int64 // bodies held at the same time; never below MaxBodyBytes
 	ReadTimeout      time.Duration
 	ShutdownGrace    time.Duration
+	AutoReload       bool // when the files change
 }
 
 // Store is [store].

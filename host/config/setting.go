@@ -14,31 +14,43 @@ import (
 // and the documentation.
 type setting[T any] struct {
 	key      string // "gateway.port"
-	standard any    // the default: int, int64 (a size), time.Duration or string
+	standard any    // the default: int, int64 (a size), time.Duration, bool or string
 	low      int64  // smallest value: a number, bytes, or nanoseconds
 	high     int64
 	help     string
 	put      func(*T, any)
+	get      func(*T) any
 }
 
 func number[T any](key string, standard int, low, high int64, field func(*T) *int, help string) setting[T] {
-	return setting[T]{key, standard, low, high, help, func(t *T, v any) { assign(field(t), v) }}
+	return made(setting[T]{key: key, standard: standard, low: low, high: high, help: help}, field)
 }
 
 func size[T any](key string, standard, low, high int64, field func(*T) *int64, help string) setting[T] {
-	return setting[T]{key, standard, low, high, help, func(t *T, v any) { assign(field(t), v) }}
+	return made(setting[T]{key: key, standard: standard, low: low, high: high, help: help}, field)
 }
 
 func duration[T any](key string, standard, low time.Duration, field func(*T) *time.Duration, help string) setting[T] {
-	return setting[T]{key, standard, int64(low), int64(maxDuration), help, func(t *T, v any) { assign(field(t), v) }}
+	return made(setting[T]{key: key, standard: standard, low: int64(low), high: int64(maxDuration), help: help}, field)
 }
 
 func text[T any](key, standard string, field func(*T) *string, help string) setting[T] {
-	return setting[T]{key, standard, 0, 0, help, func(t *T, v any) { assign(field(t), v) }}
+	return made(setting[T]{key: key, standard: standard, help: help}, field)
 }
 
 func secret[T any](key string, field func(*T) *Secret, help string) setting[T] {
-	return setting[T]{key, NewSecret(""), 0, 0, help, func(t *T, v any) { assign(field(t), v) }}
+	return made(setting[T]{key: key, standard: NewSecret(""), help: help}, field)
+}
+
+func boolean[T any](key string, standard bool, field func(*T) *bool, help string) setting[T] {
+	return made(setting[T]{key: key, standard: standard, help: help}, field)
+}
+
+// made gives a setting its field.
+func made[T, V any](s setting[T], field func(*T) *V) setting[T] {
+	s.put = func(t *T, v any) { assign(field(t), v) }
+	s.get = func(t *T) any { return *field(t) }
+	return s
 }
 
 func assign[V any](field *V, v any) {
@@ -74,6 +86,11 @@ func (s setting[T]) read(v *value) (any, complaint) {
 		default:
 			return nil, s.mismatch(`seconds (90) or a duration ("1m30s")`, v)
 		}
+	case bool:
+		if v.kind != booleanKind {
+			return nil, s.mismatch("true or false", v)
+		}
+		return v.boolean, complaint{}
 	default:
 		if v.kind != textKind {
 			return nil, s.mismatch("a string", v)
@@ -110,6 +127,12 @@ func (s setting[T]) parse(text string) (any, complaint) {
 			}
 		}
 		return s.ranged(int64(d), text)
+	case bool:
+		on, err := strconv.ParseBool(strings.TrimSpace(text))
+		if err != nil {
+			return nil, complaint{what: fmt.Sprintf("must be true or false, got %q", shorten(text))}
+		}
+		return on, complaint{}
 	case Secret:
 		return NewSecret(text), complaint{}
 	default:
@@ -159,6 +182,8 @@ func (s setting[T]) defaultText() string {
 		return strconv.Quote(formatSize(d))
 	case time.Duration:
 		return strconv.Quote(formatDuration(d))
+	case bool:
+		return strconv.FormatBool(d)
 	case string:
 		if d == "" {
 			return ""
@@ -171,10 +196,19 @@ func (s setting[T]) defaultText() string {
 
 func (s setting[T]) mismatch(want string, v *value) complaint {
 	c := complaint{what: fmt.Sprintf("must be %s, got %s", want, v.kind)}
-	if _, ok := s.standard.(int); ok && v.kind == textKind {
-		if _, err := strconv.Atoi(v.text); err == nil {
-			c.fix = fmt.Sprintf("write %s without quotes", v.text)
-		}
+	if v.kind != textKind {
+		return c
+	}
+	meant := false // only the quotes are wrong
+	switch s.standard.(type) {
+	case int:
+		_, err := strconv.Atoi(v.text)
+		meant = err == nil
+	case bool:
+		meant = v.text == "true" || v.text == "false"
+	}
+	if meant {
+		c.fix = fmt.Sprintf("write %s without quotes", v.text)
 	}
 	return c
 }
