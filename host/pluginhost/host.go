@@ -59,6 +59,9 @@ type Metrics struct {
 	Up func(provider, version string, up bool)
 	// Restart is told of each launch after the first that worked or failed.
 	Restart func(provider string)
+	// Gone is told of a provider that was removed; Up and Restart are not told
+	// of it any more.
+	Gone func(provider string)
 }
 
 // timing is what tests make shorter.
@@ -97,6 +100,7 @@ type Host struct {
 
 	mu        sync.Mutex
 	providers map[string]*Provider
+	leaving   []*Provider // removed, and not yet ended
 	stopped   bool
 }
 
@@ -126,8 +130,8 @@ func New(opts Options) *Host {
 
 // Start starts the providers of the given types, all at once, and returns when
 // each answers or has failed for the first time. The error joins the failures;
-// the other providers run, and those that failed are tried again until Stop.
-// Types that were started before are left alone. ctx bounds the waiting only.
+// the other providers run, and those that failed are tried again until Stop or
+// Remove. Types that were started before are left alone. ctx bounds the waiting only.
 func (h *Host) Start(ctx context.Context, types []string) error {
 	var started []*Provider
 	h.mu.Lock()
@@ -140,7 +144,7 @@ func (h *Host) Start(ctx context.Context, types []string) error {
 			p := newProvider(h, typ)
 			h.providers[typ] = p
 			started = append(started, p)
-			go p.supervise(h.alive)
+			go p.supervise(p.alive)
 		}
 	}
 	h.mu.Unlock()
@@ -157,6 +161,33 @@ func (h *Host) Start(ctx context.Context, types []string) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// Remove ends providers that are not needed any more, and forgets them at once: a
+// later Start of the same type is another process. Calls in flight are answered,
+// as by Stop; new ones find no provider. It does not wait for the processes,
+// which Stop does.
+func (h *Host) Remove(types []string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.leaving = slices.DeleteFunc(h.leaving, func(p *Provider) bool {
+		select {
+		case <-p.done:
+			return true
+		default:
+			return false
+		}
+	})
+	for _, typ := range types {
+		p := h.providers[typ]
+		if p == nil {
+			continue
+		}
+		delete(h.providers, typ)
+		h.leaving = append(h.leaving, p)
+		p.log.Info("provider is not needed any more")
+		p.remove()
+	}
 }
 
 // Provider returns a provider that was given to Start, whether it is up or not.
@@ -228,8 +259,11 @@ func (h *Host) Stop(ctx context.Context) error {
 	release := context.AfterFunc(ctx, h.rush)
 	defer release()
 	h.end()
+	h.mu.Lock()
+	leaving := h.leaving
+	h.mu.Unlock()
 	var errs []error
-	for _, p := range h.all() {
+	for _, p := range append(h.all(), leaving...) {
 		<-p.done // bounded by the timing of supervise
 		if p.stopErr != nil {
 			errs = append(errs, fmt.Errorf("provider %s: %w", p.typ, p.stopErr))

@@ -37,6 +37,9 @@ type Provider struct {
 	host *Host
 	log  hclog.Logger
 
+	alive context.Context // until it is removed, or the host stops
+	end   context.CancelFunc
+
 	current    atomic.Pointer[instance] // nil while there is none
 	descriptor atomic.Pointer[sdk.Descriptor]
 	waiting    atomic.Int32
@@ -53,6 +56,9 @@ type Provider struct {
 	mu      sync.Mutex
 	changed chan struct{} // closed and replaced when the state changes
 	status  Status
+
+	telling sync.Mutex // over the metrics of up and restart
+	removed bool       // nothing more is told
 }
 
 var (
@@ -73,7 +79,37 @@ func newProvider(h *Host, typ string) *Provider {
 		status:  Status{Type: typ, State: Starting, Since: time.Now()},
 	}
 	p.descriptor.Store(&sdk.Descriptor{Type: typ})
+	p.alive, p.end = context.WithCancel(h.alive)
 	return p
+}
+
+// remove ends the provider for good.
+func (p *Provider) remove() {
+	p.telling.Lock()
+	defer p.telling.Unlock()
+	p.removed = true
+	if gone := p.host.opts.Metrics.Gone; gone != nil {
+		gone(p.typ)
+	}
+	p.end()
+}
+
+// tell tells the metrics of what happened, while the provider is one of those
+// that are measured.
+func (p *Provider) tell(what func(Metrics)) {
+	p.telling.Lock()
+	defer p.telling.Unlock()
+	if !p.removed {
+		what(p.host.opts.Metrics)
+	}
+}
+
+func (p *Provider) tellUp(version string, is bool) {
+	p.tell(func(m Metrics) {
+		if m.Up != nil {
+			m.Up(p.typ, version, is)
+		}
+	})
 }
 
 // Describe returns what the process said when it was started; after a restart
@@ -247,8 +283,8 @@ func (p *Provider) await(ctx context.Context) (*instance, error) {
 		}
 		select {
 		case <-changed:
-		case <-p.host.alive.Done():
-			return nil, fmt.Errorf("%w: the host is stopping", ErrProviderDown)
+		case <-p.alive.Done():
+			return nil, fmt.Errorf("%w: it is being stopped", ErrProviderDown)
 		case <-ctx.Done():
 			return nil, p.down(context.Cause(ctx))
 		case <-timer.C:

@@ -16,7 +16,7 @@ const (
 	Up       State = "up"       // it answers
 	Backoff  State = "backoff"  // it died or did not start, and is tried again soon
 	Failing  State = "failing"  // the same, for the fifth time in a row or without hope
-	Stopped  State = "stopped"  // by Stop
+	Stopped  State = "stopped"  // by Stop, or removed
 )
 
 // quickDeaths in a row are not bad luck any more.
@@ -39,6 +39,7 @@ type Status struct {
 // start it twice.
 func (p *Provider) supervise(ctx context.Context) {
 	defer close(p.done)
+	defer p.end()
 	defer p.enter(Stopped, nil)
 	defer p.retiring.Wait()
 	var asked chan<- error // who asked for the next launch is told of it
@@ -243,9 +244,7 @@ func (p *Provider) publish(in *instance) {
 			p.log.Warn("provider could be replaced by somebody else", "warning", warning)
 		}
 	}
-	if up := p.host.opts.Metrics.Up; up != nil {
-		up(p.typ, d.Version, true)
-	}
+	p.tellUp(d.Version, true)
 }
 
 // withdraw keeps calls away from a process.
@@ -257,16 +256,12 @@ func (p *Provider) withdraw(in *instance, why error) {
 			s.LastError = why.Error()
 		}
 	})
-	if up := p.host.opts.Metrics.Up; up != nil {
-		up(p.typ, in.client.Describe().Version, false)
-	}
+	p.tellUp(in.client.Describe().Version, false)
 }
 
 // replace lets calls through to the next process, and ends the old one beside.
 func (p *Provider) replace(old, next *instance) {
-	if up := p.host.opts.Metrics.Up; up != nil {
-		up(p.typ, old.client.Describe().Version, false)
-	}
+	p.tellUp(old.client.Describe().Version, false)
 	p.publish(next)
 	p.retiring.Go(func() {
 		if err := p.retire(old); err != nil {
@@ -290,9 +285,11 @@ func (p *Provider) restarts() {
 	p.mu.Lock()
 	p.status.Restarts++
 	p.mu.Unlock()
-	if restart := p.host.opts.Metrics.Restart; restart != nil {
-		restart(p.typ)
-	}
+	p.tell(func(m Metrics) {
+		if m.Restart != nil {
+			m.Restart(p.typ)
+		}
+	})
 }
 
 // enter changes the state and wakes whoever waits for a change.
