@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -47,7 +46,7 @@ type Handler struct {
 	maxBody int64
 	now     func() time.Time
 	proved  func(typ, instance string, at time.Time)
-	routes  atomic.Pointer[Routes]
+	routes  current
 }
 
 // New returns a handler without routes: every type is unknown until Update.
@@ -67,16 +66,18 @@ func New(o Options) *Handler {
 	if h.proved == nil {
 		h.proved = func(string, string, time.Time) {}
 	}
-	h.routes.Store(&Routes{})
+	h.routes.replace(&Routes{})
 	return h
 }
 
-// Update makes new routes hold for every delivery that arrives from now on.
-func (h *Handler) Update(r *Routes) {
+// Update makes new routes hold for every delivery that arrives from now on. Those
+// that are under way keep what they began with; the channel is closed when the
+// last of them has been answered.
+func (h *Handler) Update(r *Routes) (left <-chan struct{}) {
 	for typ := range r.Types {
 		h.metrics.initialise(typ)
 	}
-	h.routes.Store(r)
+	return h.routes.replace(r)
 }
 
 // Register adds the handler's patterns to a mux.
@@ -88,7 +89,8 @@ func (h *Handler) Register(mux *http.ServeMux) {
 // ServeHTTP answers one delivery.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := h.now()
-	routes := h.routes.Load()
+	routes, done := h.routes.use()
+	defer done()
 	typ := r.PathValue("type")
 	route, known := routes.Types[typ]
 	if !known {
