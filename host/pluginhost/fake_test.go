@@ -49,18 +49,18 @@ func runFake(mode string) {
 		fmt.Fprintln(os.Stderr, "no license for this machine")
 		os.Exit(3)
 	case "silent":
-		select {}
+		forever()
 	case "deaf":
 		os.Stdout.Close()
-		select {}
+		forever()
 	case "oldcookie":
 		os.Setenv(sdk.Handshake().MagicCookieKey, "another")
 	case "future":
 		fmt.Println("1|7|unix|/nowhere|grpc|")
-		select {}
+		forever()
 	case "netrpc":
 		fmt.Println("1|1|unix|/nowhere|netrpc|")
-		select {}
+		forever()
 	case "wrongtype":
 		typ = "other"
 	case "hangs":
@@ -82,6 +82,14 @@ func runFake(mode string) {
 		fork(mode == "parent2")
 	}
 	sdk.Serve(fake{typ: typ, atStart: look()})
+}
+
+// forever waits. A select without cases would be taken for a deadlock and end the
+// process where it is built without cgo.
+func forever() {
+	for {
+		<-time.After(time.Hour)
+	}
 }
 
 // serveBad shakes hands as it should, without what sdk.Serve does besides, and
