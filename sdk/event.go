@@ -32,6 +32,19 @@ type Event struct {
 	Sender     string    // sender: who did it
 	Timestamp  time.Time // timestamp of the event at the vendor; zero for unknown
 
+	// Automated says that a program caused the event by acting the way people
+	// do where people talk: it wrote or changed a comment, an issue, a review, a
+	// discussion or a message. A host holds such events back from agents unless
+	// it is told otherwise, since an agent that answers its own comments never
+	// ends. Set it only where the payload says so.
+	//
+	// Results of automation are not automated in this sense: checks, builds,
+	// deployments, alerts, releases, pushes. Nor is a pull request that a bot
+	// opens or pushes to. And where a filter tells programs from people by values
+	// that a trigger has to name (Filter.OptIn), it stays false: a trigger that
+	// names such a value has asked for the event.
+	Automated bool
+
 	// Attributes are what filters look at: values by the attribute names that
 	// the descriptor's filters use. They are kept apart from the fields above
 	// because they can differ: GitHub's "labeled" is matched by the label that

@@ -235,6 +235,7 @@ func eventToProto(e Event) (*providerv1.Event, error) {
 		Conclusion: truncate(e.Conclusion, maxNameRunes),
 		Comment:    Truncate(e.Comment),
 		Sender:     truncate(e.Sender, maxNameRunes),
+		Automated:  e.Automated,
 		Sensitive:  e.Sensitive,
 		Taken:      replyToProto(e.Taken),
 		Ignored:    replyToProto(e.Ignored),

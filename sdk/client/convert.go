@@ -101,6 +101,7 @@ func eventFromProto(in *providerv1.Event) (sdk.Event, error) {
 		Conclusion: in.GetConclusion(),
 		Comment:    in.GetComment(),
 		Sender:     in.GetSender(),
+		Automated:  in.GetAutomated(),
 		Extra:      extra,
 		Sensitive:  in.GetSensitive(),
 		Taken:      replyFromProto(in.GetTaken()),

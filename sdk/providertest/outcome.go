@@ -48,6 +48,7 @@ type wantEvent struct {
 	Comment    string              `json:"comment,omitempty"`
 	Sender     string              `json:"sender,omitempty"`
 	Timestamp  *time.Time          `json:"timestamp,omitempty"`
+	Automated  bool                `json:"automated,omitempty"`
 	Extra      map[string]any      `json:"extra,omitempty"`
 	Sensitive  []string            `json:"sensitive,omitempty"`
 	Taken      *wantReply          `json:"taken,omitempty"`
@@ -121,7 +122,7 @@ func eventOf(e sdk.Event) (wantEvent, error) {
 		DeliveryID: mend(e.DeliveryID), Name: mend(e.Name), Action: mend(e.Action), Repo: mend(e.Repo), Number: e.Number,
 		Title: sdk.Truncate(e.Title), Body: sdk.Truncate(e.Body), URL: sdk.Truncate(e.URL), Author: mend(e.Author),
 		Assignee: mend(e.Assignee), Labels: mendAll(e.Labels), Branch: mend(e.Branch), Conclusion: mend(e.Conclusion),
-		Comment: sdk.Truncate(e.Comment), Sender: mend(e.Sender), Sensitive: e.Sensitive,
+		Comment: sdk.Truncate(e.Comment), Sender: mend(e.Sender), Automated: e.Automated, Sensitive: e.Sensitive,
 		Taken: replyOf(e.Taken), Ignored: replyOf(e.Ignored), Attributes: map[string][]string{},
 	}
 	if !e.Timestamp.IsZero() {

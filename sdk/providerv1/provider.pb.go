@@ -952,7 +952,12 @@ type Event struct {
 	// The reply if an agent takes the event; absent: the host's own.
 	Taken *Reply `protobuf:"bytes,20,opt,name=taken,proto3" json:"taken,omitempty"`
 	// The reply if none does; absent: the host's own.
-	Ignored       *Reply `protobuf:"bytes,21,opt,name=ignored,proto3" json:"ignored,omitempty"`
+	Ignored *Reply `protobuf:"bytes,21,opt,name=ignored,proto3" json:"ignored,omitempty"`
+	// A program caused it by acting the way people do where people talk:
+	// comments, issues, reviews, discussions, messages. Not the results of
+	// automation (checks, builds, deployments, alerts, releases, pushes), nor a
+	// pull request that a bot opens or pushes to.
+	Automated     bool `protobuf:"varint,22,opt,name=automated,proto3" json:"automated,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1132,6 +1137,13 @@ func (x *Event) GetIgnored() *Reply {
 		return x.Ignored
 	}
 	return nil
+}
+
+func (x *Event) GetAutomated() bool {
+	if x != nil {
+		return x.Automated
+	}
+	return false
 }
 
 // Attribute has at least one value; an event without an attribute leaves it out.
@@ -1651,7 +1663,7 @@ const file_actionllama_provider_v1_provider_proto_rawDesc = "" +
 	"\x05Reply\x12\x16\n" +
 	"\x06status\x18\x01 \x01(\x05R\x06status\x129\n" +
 	"\aheaders\x18\x02 \x03(\v2\x1f.actionllama.provider.v1.HeaderR\aheaders\x12\x12\n" +
-	"\x04body\x18\x03 \x01(\fR\x04body\"\x9d\x05\n" +
+	"\x04body\x18\x03 \x01(\fR\x04body\"\xbb\x05\n" +
 	"\x05Event\x12\x1f\n" +
 	"\vdelivery_id\x18\x01 \x01(\tR\n" +
 	"deliveryId\x12\x12\n" +
@@ -1680,7 +1692,8 @@ const file_actionllama_provider_v1_provider_proto_rawDesc = "" +
 	"extra_json\x18\x12 \x01(\fR\textraJson\x12\x1c\n" +
 	"\tsensitive\x18\x13 \x03(\tR\tsensitive\x124\n" +
 	"\x05taken\x18\x14 \x01(\v2\x1e.actionllama.provider.v1.ReplyR\x05taken\x128\n" +
-	"\aignored\x18\x15 \x01(\v2\x1e.actionllama.provider.v1.ReplyR\aignored\"7\n" +
+	"\aignored\x18\x15 \x01(\v2\x1e.actionllama.provider.v1.ReplyR\aignored\x12\x1c\n" +
+	"\tautomated\x18\x16 \x01(\bR\tautomated\"7\n" +
 	"\tAttribute\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06values\x18\x02 \x03(\tR\x06values\"\xfa\x03\n" +

@@ -62,6 +62,7 @@ func eventOfInteraction(p *payload, receivedAt time.Time) (sdk.Event, error) {
 		Author:     string(i.author),
 		Sender:     string(who.ID),
 		Timestamp:  created,
+		Automated:  bool(who.Bot),
 		Attributes: attributes(map[string][]string{
 			"event":     {nameOf(p.Type.n)},
 			"guild":     {string(guildID)},

@@ -32,6 +32,7 @@ func eventOfWebhook(p *payload, body []byte) (sdk.Event, error) {
 		Author:     string(d.Author.get().ID),
 		Sender:     sender,
 		Timestamp:  timeOf(string(n.Timestamp)),
+		Automated:  bool(d.Author.get().Bot), // messages have an author
 		Attributes: attributes(map[string][]string{
 			"event":   {string(n.Type)},
 			"guild":   {guildID},

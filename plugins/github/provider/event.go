@@ -42,7 +42,7 @@ func newForm(places layout) *form {
 func ofEvent(name string) bool {
 	switch name {
 	case "action", "repo", "org", "number", "title", "body", "url", "author", "assignee", "labels",
-		"branch", "conclusion", "comment", "sender", "timestamp":
+		"branch", "conclusion", "comment", "sender", "senderType", "timestamp":
 		return true
 	default:
 		return false
@@ -176,6 +176,7 @@ func eventOf(name, delivery string, r reading) sdk.Event {
 		Timestamp:  r.time("timestamp"),
 		Extra:      r.extra(),
 	}
+	e.Automated = isBot(e.Sender, r.text("senderType")) && isTalk(name, e.Action)
 	if name == "push" { // its title is the commit's message
 		e.Title, _, _ = strings.Cut(e.Title, "\n")
 		e.Title = strings.TrimSuffix(e.Title, "\r")

@@ -3,8 +3,9 @@ package provider
 import "maps"
 
 // layout says where the payload of an event keeps its values. A key is a field
-// of the event, by its name in the WebhookContext ("org" is matched only); any
-// other key is a value that agents find under that name in extra. The paths to
+// of the event, by its name in the WebhookContext ("org" and "senderType" are
+// not among them); any other key is a value that agents find under that name in
+// extra. The paths to
 // a value are separated by spaces, best first: the first that holds a value
 // counts. See selection.add for their form.
 type layout map[string]string
@@ -18,6 +19,8 @@ func common() layout {
 		"repo":   "repository.full_name",
 		"org":    "organization.login repository.owner.login installation.account.login",
 		"sender": "sender.login",
+
+		"senderType": "sender.type",
 	}
 }
 

@@ -60,6 +60,8 @@ func eventOf(k kind, delivery string, pl *payload) sdk.Event {
 		x["echo"] = true
 	}
 	e.Extra = x
+	// Echoes have to be asked for anyway.
+	e.Automated = isTalk(k.typ) && v.sender.isProgram() && !pl.relayed() && echo != "yes"
 
 	e.Attributes = make(map[string][]string, 12)
 	for name, values := range map[string][]string{

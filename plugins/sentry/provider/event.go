@@ -157,6 +157,8 @@ func eventOf(resource string, r reading) sdk.Event {
 		e.Body = detailsOf(r)
 	}
 
+	e.Automated = isAutomated(resource, e.Action, r)
+
 	x := extraOf(r)
 	x.text("organization", orElse(r.text("organization"), links.organization))
 	if len(projects) == 1 {

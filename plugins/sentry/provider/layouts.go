@@ -30,8 +30,10 @@ func (l layout) with(more layout) layout {
 func common() layout {
 	return layout{
 		fields: map[string]string{
-			"action": "action",
-			"sender": "actor.name",
+			"action":    "action",
+			"sender":    "actor.name",
+			"actorType": "actor.type",
+			"actorId":   "actor.id",
 		},
 		extra: map[string]string{
 			"actorType": "actor.type", // user or application
