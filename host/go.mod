@@ -4,6 +4,7 @@ go 1.26.0
 
 require (
 	github.com/action-llama/gateway/sdk v0.0.0
+	github.com/creack/pty v1.1.24
 	github.com/fsnotify/fsnotify v1.10.1
 	github.com/gofrs/flock v0.13.2
 	github.com/google/go-cmp v0.7.0

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	_ "embed"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -47,6 +48,15 @@ func (f ToolField) Variables(value string) []string {
 		}
 	}
 	return f.Env
+}
+
+// AllVariables returns every variable that a value may be for.
+func (f ToolField) AllVariables() []string {
+	names := append([]string{}, f.Env...)
+	for _, prefix := range slices.Sorted(maps.Keys(f.EnvByPrefix)) {
+		names = append(names, f.EnvByPrefix[prefix]...)
+	}
+	return names
 }
 
 // Find returns the field with a name, or with an older one.

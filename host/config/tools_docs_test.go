@@ -2,9 +2,7 @@ package config
 
 import (
 	"fmt"
-	"maps"
 	"os"
-	"slices"
 	"strings"
 	"testing"
 )
@@ -23,10 +21,7 @@ func TestDocsTools(t *testing.T) {
 	for _, tool := range Tools() {
 		var names []string
 		for _, f := range tool.Fields {
-			names = append(names, f.Env...)
-			for _, prefix := range slices.Sorted(maps.Keys(f.EnvByPrefix)) {
-				names = append(names, f.EnvByPrefix[prefix]...)
-			}
+			names = append(names, f.AllVariables()...)
 		}
 		fmt.Fprintf(&want, "| `%s` | `%s` |\n", tool.Type, strings.Join(names, "` `"))
 	}

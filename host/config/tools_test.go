@@ -29,10 +29,7 @@ func TestTools(t *testing.T) {
 			if _, err := regexp.Compile(f.Pattern); err != nil || f.Label == "" || f.Help == "" {
 				t.Errorf("%s: field %s: pattern, label or help: %v", tool.Type, f.Name, err)
 			}
-			names := f.Env
-			for _, more := range f.EnvByPrefix {
-				names = append(names, more...)
-			}
+			names := f.AllVariables()
 			if len(names) == 0 {
 				t.Errorf("%s: nothing sees the field %s", tool.Type, f.Name)
 			}
