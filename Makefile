@@ -78,7 +78,7 @@ e2e: build ## real binaries, real processes, end to end
 	$(STATIC) $(GO) test $(STATIC_FLAGS) -tags=e2e -count=1 -timeout 15m $(TESTFLAGS) ./e2e/...
 
 .PHONY: soak
-soak: build ## the end-to-end tests for as long as they like
+soak: build ## the end-to-end tests at length: kills and restarts for AL_SOAK_FOR (1h)
 	AL_SOAK=1 $(STATIC) $(GO) test $(STATIC_FLAGS) -tags=e2e -count=1 -timeout 24h -v $(TESTFLAGS) ./e2e/...
 
 FUZZTIME ?= 10s

@@ -167,6 +167,15 @@ func (b *lockedBuffer) String() string {
 
 func (p *project) start(args ...string) *gateway {
 	p.t.Helper()
+	g := p.launch(args...)
+	p.t.Cleanup(g.kill)
+	g.awaitReady()
+	return g
+}
+
+// launch is start without waiting for anything. Its caller ends the gateway.
+func (p *project) launch(args ...string) *gateway {
+	p.t.Helper()
 	g := &gateway{project: p, log: &lockedBuffer{}, exited: make(chan struct{})}
 	g.cmd = exec.Command(filepath.Join(p.bin, "al"), append([]string{"start", "-p", p.dir, "--port", "0"}, args...)...)
 	g.cmd.Env = p.env
@@ -176,14 +185,17 @@ func (p *project) start(args ...string) *gateway {
 		p.t.Fatal(err)
 	}
 	go func() { _ = g.cmd.Wait(); close(g.exited) }()
-	p.t.Cleanup(g.kill)
+	return g
+}
+
+func (g *gateway) awaitReady() {
+	g.t.Helper()
 	g.await("ready", func() bool {
 		if g.url == "" {
 			g.url = g.address()
 		}
 		return g.url != "" && g.get("/ready") == http.StatusOK
 	})
-	return g
 }
 
 func (g *gateway) address() string {
@@ -250,13 +262,31 @@ func (g *gateway) stop() {
 var httpClient = &http.Client{Timeout: 40 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
 
 func (g *gateway) get(path string) int {
+	code, _ := g.fetch(path)
+	return code
+}
+
+// body reads what has to be there.
+func (g *gateway) body(path string) string {
+	g.t.Helper()
+	code, text := g.fetch(path)
+	if code != http.StatusOK {
+		g.t.Fatalf("GET %s: %d\n%s", path, code, g.log)
+	}
+	return text
+}
+
+func (g *gateway) fetch(path string) (code int, text string) {
 	resp, err := httpClient.Get(g.url + path)
 	if err != nil {
-		return 0
+		return 0, ""
 	}
 	defer func() { _ = resp.Body.Close() }()
-	_, _ = io.Copy(io.Discard, resp.Body)
-	return resp.StatusCode
+	raw, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return 0, ""
+	}
+	return resp.StatusCode, string(raw)
 }
 
 // delivery is a request as GitHub sends it.
