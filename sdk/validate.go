@@ -73,6 +73,9 @@ func (v *validation) headers(d Descriptor) {
 	}
 }
 
+// triggerKeys are what a trigger says of itself, beside its filters.
+var triggerKeys = []string{"source", "concurrencyKey", "onBusy", "debounce", "maxWait", "maxSelfTriggers", "ignoreSenders"}
+
 func (v *validation) filters(filters []Filter) {
 	names := map[string]bool{}
 	first := map[string]Filter{} // by attribute
@@ -80,7 +83,7 @@ func (v *validation) filters(filters []Filter) {
 		switch {
 		case !isKey(f.Name):
 			v.add("filter %q must be letters, digits, \"_\" and \"-\", start with a letter and have at most %d characters", f.Name, maxKeyLength)
-		case f.Name == "source":
+		case slices.Contains(triggerKeys, f.Name):
 			v.add("filter %q is a key that every trigger has already; name it otherwise", f.Name)
 		case names[f.Name]:
 			v.add("filter %q is there twice", f.Name)

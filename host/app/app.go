@@ -198,7 +198,7 @@ func (a *App) prepareWork(p *config.Project, registry *prometheus.Registry) erro
 	}
 	a.dispatcher, err = queue.New(queue.Options{
 		Store: a.store, Execute: a.execute, Host: host, Log: a.log.Named("queue"),
-		Registerer: registry, MaxAttempts: p.MaxAttempts,
+		Registerer: registry, MaxAttempts: p.MaxAttempts, Retry: a.retryAt,
 		Exclusive: true, // the project is locked, and the store is a file in it
 	})
 	if err != nil {
@@ -221,7 +221,8 @@ func (a *App) prepareWork(p *config.Project, registry *prometheus.Registry) erro
 
 	a.use = newCredentialUse(p.Dir, a.log.Named("credentials"))
 	a.ingest = ingest.New(ingest.Options{
-		Store: a.store, Wake: a.dispatcher.Wake, Log: a.log.Named("ingest"), Registerer: registry,
+		Store: a.store, Wake: a.dispatcher.Wake, Cancel: a.dispatcher.CancelRun,
+		Log: a.log.Named("ingest"), Registerer: registry,
 		MaxBodyBytes: p.Gateway.MaxBodyBytes, MaxInflightBytes: p.Gateway.MaxInflightBytes,
 		Now: time.Now, Proved: a.use.used,
 	})

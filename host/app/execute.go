@@ -69,9 +69,29 @@ func (a *App) spec(c store.Claimed) (runner.Spec, error) {
 		Skill:     agent.Skill,
 		Params:    agent.Params,
 		Context:   c.Job.Context,
+		Merged:    c.Merged,
 		Schedule:  agent.Schedule,
 		Timeout:   agent.Timeout,
 	}, nil
+}
+
+// maxRetryDelay bounds the wait for another attempt, however often it doubled.
+const maxRetryDelay = time.Hour
+
+// retryAt returns when a job whose run failed is tried again, as its agent is
+// configured now, or zero for never.
+func (a *App) retryAt(j job.Job, failedAt time.Time) time.Time {
+	agent, ok := a.config.get().project.Agent(j.Agent)
+	if !ok || j.Failures >= agent.Retries {
+		return time.Time{}
+	}
+	delay := agent.RetryDelay
+	for range j.Failures {
+		if delay *= 2; delay >= maxRetryDelay {
+			break
+		}
+	}
+	return failedAt.Add(min(delay, max(maxRetryDelay, agent.RetryDelay)))
 }
 
 // commandOf returns what a run of an agent executes.

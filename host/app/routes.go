@@ -60,10 +60,15 @@ func wire(p *config.Project, credentials config.Credentials, find lookup) wiring
 			}
 		}
 	}
-	matcher, found := match.Compile(enabled.list, descriptors)
-	w.problems = append(w.problems, enabled.problems(found)...)
-	_, found = match.Compile(disabled.list, descriptors) // only for what is wrong with them
-	w.problems = append(w.problems, disabled.problems(found)...)
+	policies, found := policiesOf(p)
+	w.problems = append(w.problems, found...)
+	for _, of := range enabled.origins {
+		w.routes.Policies = append(w.routes.Policies, policies[of])
+	}
+	matcher, faults := match.Compile(enabled.list, descriptors)
+	w.problems = append(w.problems, enabled.problems(faults)...)
+	_, faults = match.Compile(disabled.list, descriptors) // only for what is wrong with them
+	w.problems = append(w.problems, disabled.problems(faults)...)
 	w.routes.Matcher = matcher
 	return w
 }
@@ -97,10 +102,18 @@ func readSource(source config.Source, d sdk.Descriptor, credentials config.Crede
 // triggers are those of several agents in the matcher's terms. Positions go
 // there as text, and come back by it.
 type triggers struct {
-	list   []match.Trigger
-	labels []string // "webhooks[0]", for problems
-	places map[string]config.Pos
+	list    []match.Trigger
+	origins []origin
+	places  map[string]config.Pos
 }
+
+// origin is where a trigger is in the configuration.
+type origin struct {
+	agent   string
+	trigger int
+}
+
+func (o origin) String() string { return fmt.Sprintf("webhooks[%d]", o.trigger) }
 
 func (t *triggers) add(agent config.Agent, i int, trigger config.Trigger) {
 	m := match.Trigger{Agent: agent.Name, Source: trigger.Source, Pos: t.place(trigger.Pos)}
@@ -108,7 +121,7 @@ func (t *triggers) add(agent config.Agent, i int, trigger config.Trigger) {
 		m.Filters = append(m.Filters, match.Filter{Name: f.Name, Values: f.Values, List: f.IsList, Pos: t.place(f.Pos)})
 	}
 	t.list = append(t.list, m)
-	t.labels = append(t.labels, fmt.Sprintf("webhooks[%d]", i))
+	t.origins = append(t.origins, origin{agent.Name, i})
 }
 
 func (t *triggers) place(pos config.Pos) string {
@@ -120,7 +133,7 @@ func (t *triggers) place(pos config.Pos) string {
 func (t *triggers) problems(found []match.Problem) config.Problems {
 	var out config.Problems
 	for _, f := range found {
-		p := config.Errorf(t.places[f.Pos], "%s: %s", t.labels[f.Trigger], f.Message)
+		p := config.Errorf(t.places[f.Pos], "%s: %s", t.origins[f.Trigger], f.Message)
 		if f.Severity == match.Warning {
 			p.Severity = config.Warning
 		}

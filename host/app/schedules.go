@@ -6,6 +6,7 @@ import (
 
 	"github.com/action-llama/gateway/host/config"
 	"github.com/action-llama/gateway/host/cron"
+	"github.com/action-llama/gateway/host/flow"
 )
 
 // CheckSchedule says what is wrong with a cron expression in a time zone.
@@ -33,7 +34,11 @@ func schedules(p *config.Project) ([]cron.Entry, error) {
 		if err != nil {
 			return nil, config.Errorf(a.SchedulePos, "schedule: %v", err)
 		}
-		entries = append(entries, cron.Entry{Agent: a.Name, Schedule: s, Source: a.Schedule})
+		policy, err := policyOf(a.Flow)
+		if err != nil { // it was said, with its place, when the triggers were put together
+			policy = flow.Policy{}
+		}
+		entries = append(entries, cron.Entry{Agent: a.Name, Schedule: s, Source: a.Schedule, Apply: policy.ApplyTick})
 	}
 	return entries, nil
 }

@@ -132,6 +132,8 @@ func (l *loader) agent(a *Agent, root *value, broken bool) {
 		a.MaxWorkQueueSize = l.project.WorkQueueSize
 	}
 	a.Runner = l.project.Runner
+	a.Flow = l.flow(root, "", standardFlow())
+	l.checkBudget(a, root)
 
 	known := keysOf(anyAgent, "")
 	for _, e := range root.entries {
@@ -141,7 +143,7 @@ func (l *loader) agent(a *Agent, root *value, broken bool) {
 		case "credentials":
 			a.Credentials = l.agentCredentials(e)
 		case "webhooks":
-			a.Triggers = l.triggers(e)
+			a.Triggers = l.triggers(e, a.Flow)
 		case "params":
 			a.Params = l.params(e)
 		case "runner":
@@ -225,7 +227,7 @@ func (l *loader) agentCredentials(e *entry) []CredentialRef {
 	return out
 }
 
-func (l *loader) triggers(e *entry) []Trigger {
+func (l *loader) triggers(e *entry, flow Flow) []Trigger {
 	v := e.value
 	if v.kind != listKind {
 		what := v.kind.String()
@@ -246,7 +248,7 @@ func (l *loader) triggers(e *entry) []Trigger {
 				WithFix(`write [[webhooks]] with two pairs of brackets, and below it source = %q`, l.someSource()))
 			continue
 		}
-		out = append(out, l.trigger(item, path))
+		out = append(out, l.trigger(item, path, flow))
 	}
 	if len(v.items) == 0 {
 		l.problems.add(Warnf(v.pos, "webhooks is an empty list").WithFix("remove it, or add a trigger: [[webhooks]] with source = %q", l.someSource()))
@@ -254,14 +256,19 @@ func (l *loader) triggers(e *entry) []Trigger {
 	return out
 }
 
-func (l *loader) trigger(item *value, path string) Trigger {
+func (l *loader) trigger(item *value, path string, flow Flow) Trigger {
 	// TOML gives a key to the header above it, so a line too far down ends up
 	// in a trigger.
-	notFilters := []string{"schedule", "scale", "timeout", "timezone", "maxWorkQueueSize", "credentials", "params", "runner", "hooks"}
-	t := Trigger{Pos: item.pos}
+	notFilters := []string{"schedule", "scale", "timeout", "timezone", "maxWorkQueueSize", "credentials", "params", "runner", "hooks",
+		"retries", "retryDelay", "maxRunsPerHour", "maxRunsPerDay", "onLimit"}
+	ownKeys := flowKeys()
+	t := Trigger{Pos: item.pos, Flow: l.flow(item, path, flow)}
 	for _, e := range item.entries {
 		if e.key == "source" {
 			t.Source = l.triggerSource(e, path)
+			continue
+		}
+		if contains(ownKeys, e.key) {
 			continue
 		}
 		if contains(notFilters, e.key) {

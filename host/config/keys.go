@@ -39,6 +39,10 @@ func projectSettings() []setting[Project] {
 			"How much of them is kept; the oldest go first. 0 sets no limit."),
 		number("maxAttempts", 2, 1, 100, func(p *p) *int { return &p.MaxAttempts },
 			"Runs of a job that may be lost with their host before the job is given up."),
+		number("maxRunsPerHour", 0, 0, maxNumber, func(p *p) *int { return &p.MaxRunsPerHour },
+			"Runs that may start in any hour, over all agents. Beyond it, jobs wait. 0 sets no limit."),
+		number("maxRunsPerDay", 0, 0, maxNumber, func(p *p) *int { return &p.MaxRunsPerDay },
+			"The same for any 24 hours."),
 
 		text("gateway.host", "127.0.0.1", func(p *p) *string { return &p.Gateway.Host },
 			`Address to listen on. "0.0.0.0" is reachable from other machines.`),
@@ -88,6 +92,16 @@ func agentSettings() []setting[Agent] {
 			"How long a run may take before it is stopped."),
 		number("maxWorkQueueSize", 0, 1, maxNumber, func(a *a) *int { return &a.MaxWorkQueueSize },
 			"Waiting jobs of this agent. Without it, the project's workQueueSize."),
+		number("retries", 0, 0, 100, func(a *a) *int { return &a.Retries },
+			"Further attempts when a run fails. Agents are seldom idempotent, so none by default."),
+		duration("retryDelay", 30*time.Second, time.Second, func(a *a) *time.Duration { return &a.RetryDelay },
+			"How long to wait before the first of them. It doubles with each, up to an hour."),
+		number("maxRunsPerHour", 0, 0, maxNumber, func(a *a) *int { return &a.MaxRunsPerHour },
+			"Runs of this agent that may start in any hour. 0 sets no limit."),
+		number("maxRunsPerDay", 0, 0, maxNumber, func(a *a) *int { return &a.MaxRunsPerDay },
+			"The same for any 24 hours."),
+		text("onLimit", "wait", func(a *a) *string { return &a.OnLimit },
+			`What happens to events beyond such a limit: "wait" or "drop".`),
 	}
 }
 
@@ -108,7 +122,7 @@ func listedKeys() []Key {
 		{anyAgent, "credentials", "", "",
 			`What its runs get to see: ["api_token", "git_ssh:work"]. A name without an instance means "default".`},
 		{anyAgent, "webhooks[].source", "", "",
-			"Which source starts the agent. Required in each [[webhooks]]. All other keys there are filters of the source's provider."},
+			"Which source starts the agent. Required in each [[webhooks]]. concurrencyKey, onBusy, debounce, maxWait, maxSelfTriggers and ignoreSenders may stand there, too, for this trigger alone. All other keys are filters of the source's provider."},
 		{anyAgent, "params", "", "",
 			"A table that is put into the prompt as JSON."},
 		{anyAgent, "runner.command", "", "",
@@ -135,6 +149,11 @@ func Keys() []Key {
 		}
 		out = append(out, k)
 	}
+	for _, s := range flowSettings() {
+		out = append(out, Key{anyAgent, s.key, s.defaultText(), "", s.help})
+	}
+	out = append(out, Key{anyAgent, ignoreSendersKey, `["bots"]`, "",
+		`Whose events do not start the agent: names, and "bots" for comments and the like by any program. [] lets all of them.`})
 	return append(out, listedKeys()...)
 }
 

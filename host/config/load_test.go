@@ -44,7 +44,7 @@ Do it.
 		Plugins: Plugins{StartTimeout: 10 * time.Second, CallTimeout: 5 * time.Second},
 		Agents: []Agent{{
 			Name: "dev", Dir: "/project/agents/dev", Schedule: "@daily", Timezone: "Local", Scale: 1,
-			Timeout: 15 * time.Minute, MaxWorkQueueSize: 100, Skill: "Do it.\n",
+			Timeout: 15 * time.Minute, MaxWorkQueueSize: 100, RetryDelay: 30 * time.Second, OnLimit: "wait", Flow: standardFlow(), Skill: "Do it.\n",
 		}},
 	}
 	if diff := cmp.Diff(want, got, noPos); diff != "" {
@@ -147,14 +147,14 @@ Look around.
 		Agents: []Agent{
 			{
 				Name: "dev", Dir: "/project/agents/dev", Description: "Fixes bugs.", Schedule: "*/5 * * * *",
-				Timezone: "Asia/Tokyo", Scale: 3, Timeout: time.Hour, MaxWorkQueueSize: 5,
+				Timezone: "Asia/Tokyo", Scale: 3, Timeout: time.Hour, MaxWorkQueueSize: 5, RetryDelay: 30 * time.Second, OnLimit: "wait", Flow: standardFlow(),
 				Credentials: []CredentialRef{{Type: "github_token", Instance: "default"}, {Type: "git_ssh", Instance: "botty"}},
 				Triggers: []Trigger{
-					{Source: "github", Filters: []FilterValue{
+					{Source: "github", Flow: standardFlow(), Filters: []FilterValue{
 						{Name: "events", Values: []string{"issues"}, IsList: true},
 						{Name: "author", Values: []string{"octocat"}},
 					}},
-					{Source: "a.b"},
+					{Source: "a.b", Flow: standardFlow()},
 				},
 				Params: map[string]any{"org": "acme"},
 				Runner: Runner{Harness: "codex"},
@@ -162,7 +162,7 @@ Look around.
 			},
 			{
 				Name: "ops", Dir: "/project/agents/ops", Schedule: "@daily", Timezone: "UTC", Scale: 1,
-				Timeout: 15 * time.Minute, MaxWorkQueueSize: 50,
+				Timeout: 15 * time.Minute, MaxWorkQueueSize: 50, RetryDelay: 30 * time.Second, OnLimit: "wait", Flow: standardFlow(),
 				Runner: Runner{Command: []string{"claude", "-p"}}, Skill: "Look around.\n",
 			},
 		},
@@ -209,7 +209,7 @@ Do it.
 	if string(got) != want {
 		t.Errorf("params:\ngot  %s\nwant %s", got, want)
 	}
-	wantTriggers := []Trigger{{Source: "A.b-C_d", Filters: []FilterValue{
+	wantTriggers := []Trigger{{Source: "A.b-C_d", Flow: standardFlow(), Filters: []FilterValue{
 		{Name: "branchNames", Values: []string{"Feature/X.y"}, IsList: true},
 		{Name: "dotted.filter", Values: []string{"V"}},
 	}}}
@@ -294,9 +294,9 @@ Do it.
 	want := []Agent{
 		{
 			Name: "dev", Dir: "/project/agents/dev", Description: "Fixes bugs", Schedule: "0 * * * *", Timezone: "Local",
-			Scale: 1, Timeout: time.Minute, MaxWorkQueueSize: 100,
+			Scale: 1, Timeout: time.Minute, MaxWorkQueueSize: 100, RetryDelay: 30 * time.Second, OnLimit: "wait", Flow: standardFlow(),
 			Credentials: []CredentialRef{{Type: "github_token", Instance: "default"}},
-			Triggers: []Trigger{{Source: "github", Filters: []FilterValue{
+			Triggers: []Trigger{{Source: "github", Flow: standardFlow(), Filters: []FilterValue{
 				{Name: "orgs", Values: []string{"acme"}, IsList: true}, {Name: "author", Values: []string{"octocat"}}}}},
 			Params: map[string]any{
 				"triggerLabel": "ready",
@@ -306,7 +306,7 @@ Do it.
 		},
 		{
 			Name: "mixed", Dir: "/project/agents/mixed", Schedule: "@daily", Timezone: "Local",
-			Scale: 2, Timeout: 15 * time.Minute, MaxWorkQueueSize: 100,
+			Scale: 2, Timeout: 15 * time.Minute, MaxWorkQueueSize: 100, RetryDelay: 30 * time.Second, OnLimit: "wait", Flow: standardFlow(),
 			Params: map[string]any{"a": int64(1)}, Skill: "Do it.\n",
 		},
 	}
@@ -569,5 +569,60 @@ Do it.
 	want := []Hooks{{Pre: []string{"one", "two"}, Post: []string{"three"}}, {Pre: []string{"one"}}}
 	if diff := cmp.Diff(want, []Hooks{p.Agents[0].Hooks, p.Agents[1].Hooks}); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+func TestATriggersFlowIsItsAgentsButForWhatItSays(t *testing.T) {
+	t.Parallel()
+	p := good(t, `
+-- config.toml --
+maxRunsPerDay = 100
+[webhooks.github]
+type = "github"
+credential = "x"
+-- agents/dev/SKILL.md --
+Do it.
+-- agents/dev/config.toml --
+retries = 2
+retryDelay = "1m"
+maxRunsPerHour = 10
+onLimit = "drop"
+concurrencyKey = "{repo}#{number}"
+onBusy = "latest"
+debounce = "30s"
+ignoreSenders = ["bots", "octocat"]
+maxSelfTriggers = 5
+
+[[webhooks]]
+source = "github"
+
+[[webhooks]]
+source = "github"
+concurrencyKey = "{repo}"
+onBusy = "queue"
+debounce = "0s"
+ignoreSenders = []
+maxSelfTriggers = 0
+labels = ["x"]
+`)
+	a := p.Agents[0]
+	if a.Retries != 2 || a.RetryDelay != time.Minute || a.MaxRunsPerHour != 10 || a.OnLimit != "drop" || p.MaxRunsPerDay != 100 {
+		t.Errorf("agent %+v, project's runs a day %d", a, p.MaxRunsPerDay)
+	}
+	want := Flow{
+		ConcurrencyKey: "{repo}#{number}", OnBusy: "latest", Debounce: 30 * time.Second,
+		IgnoreSenders: []string{"bots", "octocat"}, MaxSelfTriggers: 5,
+	}
+	for what, got := range map[string]Flow{"the agent's": a.Flow, "a trigger's that says nothing": a.Triggers[0].Flow} {
+		if diff := cmp.Diff(want, got, noPos); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", what, diff)
+		}
+	}
+	own := Flow{ConcurrencyKey: "{repo}", OnBusy: "queue", IgnoreSenders: []string{}}
+	if diff := cmp.Diff(own, a.Triggers[1].Flow, noPos); diff != "" {
+		t.Errorf("a trigger's that says otherwise (-want +got):\n%s", diff)
+	}
+	if f := a.Triggers[1].Filters; len(f) != 1 || f[0].Name != "labels" {
+		t.Errorf("filters %+v; the keys of the flow are none", f)
 	}
 }

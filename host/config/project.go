@@ -14,6 +14,8 @@ type Project struct {
 	HistoryRetentionDays int
 	HistoryMaxBytes      int64 // 0 means no bound
 	MaxAttempts          int   // runs of a job that may be lost with their host
+	MaxRunsPerHour       int   // started by any agent; 0 means no bound
+	MaxRunsPerDay        int
 
 	Gateway Gateway
 	Store   Store
@@ -82,6 +84,12 @@ type Agent struct {
 	Scale            int // runs at once; 0 disables the agent
 	Timeout          time.Duration
 	MaxWorkQueueSize int
+	Retries          int           // further attempts when a run fails
+	RetryDelay       time.Duration // before the first of them; doubled before each other
+	MaxRunsPerHour   int           // 0 means no bound
+	MaxRunsPerDay    int
+	OnLimit          string // "wait" or "drop": what comes when a bound is reached
+	Flow             Flow
 	Credentials      []CredentialRef // handed to its runs
 	Triggers         []Trigger
 	// Params reach the prompt as JSON. Keys are exactly as written.
@@ -104,6 +112,7 @@ type Hooks struct {
 type Trigger struct {
 	Source  string
 	Filters []FilterValue // in the order of the file
+	Flow    Flow
 	Pos     Pos
 }
 

@@ -35,6 +35,8 @@ type Entry struct {
 	Agent    string
 	Schedule Schedule
 	Source   string // the expression, for logs and to see whether it changed
+	// Apply says in a tick's job how it goes through the queue. May be nil.
+	Apply func(*store.NewJob)
 }
 
 // Options of a scheduler. Accept is required.
@@ -204,6 +206,7 @@ func (s *Scheduler) Run(ctx context.Context) error {
 type tick struct {
 	agent string
 	at    time.Time
+	apply func(*store.NewJob)
 }
 
 // takeDue returns the ticks that are due and moves their agents on. Of several
@@ -225,7 +228,7 @@ func (s *Scheduler) takeDue(now time.Time) []tick {
 			t.next = t.Schedule.Next(t.next)
 		}
 		if good {
-			ticks = append(ticks, tick{agent: t.Agent, at: t.last})
+			ticks = append(ticks, tick{agent: t.Agent, at: t.last, apply: t.Apply})
 		} else {
 			t.last = missed
 			s.opts.Log.Info("tick missed, waiting for the next", "agent", t.Agent, "tick", missed, "next", t.next)
@@ -261,13 +264,17 @@ func (s *Scheduler) still(now time.Time, open, fresh []tick) []tick {
 func (s *Scheduler) accept(ctx context.Context, now time.Time, ticks []tick) error {
 	a := store.Acceptance{At: now}
 	for _, t := range ticks {
-		a.Jobs = append(a.Jobs, store.NewJob{
+		j := store.NewJob{
 			Agent:      t.agent,
 			Trigger:    job.Schedule,
 			Key:        "tick/" + t.at.UTC().Format(time.RFC3339), // the same on every host
 			OnlyIfFree: true,
 			Tick:       t.at,
-		})
+		}
+		if t.apply != nil {
+			t.apply(&j)
+		}
+		a.Jobs = append(a.Jobs, j)
 	}
 	var verdicts []store.Verdict
 	if len(ticks) > 0 {
@@ -292,11 +299,12 @@ func (s *Scheduler) accept(ctx context.Context, now time.Time, ticks []tick) err
 		case store.Paused:
 			s.metrics.count(t.agent, outcomePaused)
 			log.Debug("tick let go by, its agent is paused")
-		case store.Busy:
+		case store.Busy, store.Limited:
 			s.metrics.count(t.agent, outcomeSkipped)
-			log.Info("tick skipped, every slot of its agent is busy")
+			log.Info("tick skipped, its agent has no slot, or no budget, free for it")
 		case store.Duplicate:
 			log.Debug("tick was another host's")
+		default: // the others are not for what is only taken when it can start
 		}
 	}
 	if started {

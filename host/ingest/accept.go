@@ -3,11 +3,11 @@ package ingest
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
 	"github.com/action-llama/gateway/host/job"
-	"github.com/action-llama/gateway/host/match"
 	"github.com/action-llama/gateway/host/store"
 	"github.com/action-llama/gateway/sdk"
 )
@@ -64,56 +64,59 @@ func (d *accepting) handshake(reply *sdk.Reply) answer {
 }
 
 // accept matches the events, commits their jobs and only then answers.
-func (d *accepting) accept(ctx context.Context, matcher *match.Matcher, events []sdk.Event) answer {
-	jobs, owners, err := d.jobs(matcher, events)
+func (d *accepting) accept(ctx context.Context, routes *Routes, events []sdk.Event) answer {
+	plan, err := d.plan(routes, events)
 	if err != nil {
 		d.h.log.Error("delivery refused: its context can not be built", "receipt", d.id, "error", err)
 		return unavailable("internal", "the context can not be built")
 	}
-	sum := summary{OK: true, Receipt: d.id, Events: len(events), Matched: len(jobs)}
-	fates := make([]job.Outcome, len(events))
-	for i := range fates {
-		fates[i] = job.Unmatched
-	}
-
-	if len(jobs) == 0 {
-		outcome := job.Unmatched
-		if len(events) == 0 {
-			outcome = job.Empty
-		}
-		d.note(d.receipt(outcome, events))
+	sum := summary{OK: true, Receipt: d.id, Events: len(events), Matched: len(plan.jobs)}
+	if len(plan.jobs) == 0 {
+		d.note(d.receipt(plan.outcome(), events))
 	} else {
 		r := d.receipt(job.Queued, events)
-		r.Matched = len(jobs)
-		accepted, err := d.h.store.Accept(ctx, store.Acceptance{Receipt: &r, Jobs: jobs, At: d.start})
+		r.Matched = len(plan.jobs)
+		accepted, err := d.h.store.Accept(ctx, store.Acceptance{Receipt: &r, Jobs: plan.jobs, At: d.start})
 		if err != nil {
 			return d.notStored(err)
 		}
-		for i, verdict := range accepted.Verdicts {
-			if verdict == store.Enqueued {
-				sum.Queued++
-				fates[owners[i]] = job.Queued
-			} else if fates[owners[i]] == job.Unmatched {
-				fates[owners[i]] = job.Duplicate
-			}
-		}
-		sum.Dropped = len(accepted.Dropped)
-		sum.Duplicate = sum.Queued == 0
-		d.logDrops(accepted.Dropped)
-		if sum.Queued > 0 {
-			d.h.wake()
-		}
+		plan.settle(accepted)
+		sum.count(accepted)
+		d.follow(accepted, sum.Queued > 0)
 	}
-	d.report(sum, fates)
-	return d.reply(sum, events, fates)
+	d.report(sum, plan.fates)
+	return d.reply(sum, events, plan.fates)
 }
 
-// jobs lists what the events start: per agent at most one job for each event,
-// however many triggers and sources agree on it. owners says which event each
-// job is of.
-func (d *accepting) jobs(matcher *match.Matcher, events []sdk.Event) (jobs []store.NewJob, owners []int, err error) {
+// follow does what a commit asks for besides its answer.
+func (d *accepting) follow(accepted store.Accepted, queued bool) {
+	d.logDrops(accepted.Dropped)
+	for _, trip := range accepted.Tripped {
+		d.h.log.Error("agent paused: al resume lets it go on", "agent", trip.Agent, "reason", trip.Reason, "receipt", d.id)
+		d.h.metrics.trips.WithLabelValues(trip.Agent).Inc()
+	}
+	for _, run := range accepted.Cancelled {
+		d.h.cancel(run, "cancelled: a newer event has the same concurrency key")
+	}
+	if queued {
+		d.h.wake()
+	}
+}
+
+// plan is what the events of a delivery start, and what became of each event.
+type plan struct {
+	jobs   []store.NewJob
+	owners []int // of each job, the event
+	fates  []job.Outcome
+}
+
+// plan lists what the events start: per agent at most one job for each event,
+// however many triggers and sources agree on it.
+func (d *accepting) plan(routes *Routes, events []sdk.Event) (plan, error) {
+	p := plan{fates: make([]job.Outcome, len(events))}
 	seen := map[string]int{}
-	for i, e := range events {
+	for i := range events {
+		e := &events[i]
 		key := e.DeliveryID
 		if key != "" {
 			// Events of one delivery may share its id; their order tells them apart.
@@ -122,16 +125,22 @@ func (d *accepting) jobs(matcher *match.Matcher, events []sdk.Event) (jobs []sto
 			}
 			seen[e.DeliveryID]++
 		}
+		hits, heldBack := routes.match(d.sources, e)
+		p.fates[i] = job.Unmatched
+		if heldBack {
+			p.fates[i] = job.HeldBack
+		}
 		var source string
 		var payload []byte
-		for _, hit := range matcher.Match(d.sources, e.Attributes) {
+		for _, hit := range hits {
 			if payload == nil || hit.Source != source {
 				source = hit.Source
-				if payload, err = contextJSON(e, d.route.Descriptor.Type, source, d.id); err != nil {
-					return nil, nil, err
+				var err error
+				if payload, err = contextJSON(*e, d.route.Descriptor.Type, source, d.id); err != nil {
+					return p, err
 				}
 			}
-			jobs = append(jobs, store.NewJob{
+			j := store.NewJob{
 				Agent:      hit.Agent,
 				Trigger:    job.Webhook,
 				Source:     source,
@@ -141,11 +150,50 @@ func (d *accepting) jobs(matcher *match.Matcher, events []sdk.Event) (jobs []sto
 				Context:    payload,
 				Sensitive:  sensitive(e.Sensitive),
 				Key:        key,
-			})
-			owners = append(owners, i)
+			}
+			if policy := routes.policy(hit.Trigger); policy != nil {
+				policy.Apply(&j, e)
+			}
+			p.jobs = append(p.jobs, j)
+			p.owners = append(p.owners, i)
 		}
 	}
-	return jobs, owners, nil
+	return p, nil
+}
+
+// outcome is that of a delivery that starts nothing.
+func (p *plan) outcome() job.Outcome {
+	switch {
+	case len(p.fates) == 0:
+		return job.Empty
+	case slices.Contains(p.fates, job.HeldBack):
+		return job.HeldBack
+	default:
+		return job.Unmatched
+	}
+}
+
+// settle says what became of the events, once their jobs are recorded. Of
+// several jobs of one event the luckiest counts.
+func (p *plan) settle(accepted store.Accepted) {
+	rank := func(o job.Outcome) int {
+		return slices.Index([]job.Outcome{job.Duplicate, job.NotQueued, job.Merged, job.Queued}, o)
+	}
+	for i, verdict := range accepted.Verdicts {
+		fate := job.Queued
+		switch verdict {
+		case store.Duplicate:
+			fate = job.Duplicate
+		case store.Merged:
+			fate = job.Merged
+		case store.Skipped, store.Limited:
+			fate = job.NotQueued
+		default:
+		}
+		if owner := p.owners[i]; rank(fate) > rank(p.fates[owner]) {
+			p.fates[owner] = fate
+		}
+	}
 }
 
 // sensitive turns paths within extra into paths within the context.
@@ -174,7 +222,11 @@ func (d *accepting) notStored(err error) answer {
 
 func (d *accepting) logDrops(drops []store.Drop) {
 	for _, drop := range drops {
-		d.h.log.Warn("job dropped: the queue is full", "agent", drop.Agent, "job", drop.ID, "receipt", d.id)
+		if drop.By != 0 {
+			d.h.log.Info("job dropped: a newer one has its concurrency key", "agent", drop.Agent, "job", drop.ID, "by", drop.By, "receipt", d.id)
+		} else {
+			d.h.log.Warn("job dropped: the queue is full", "agent", drop.Agent, "job", drop.ID, "receipt", d.id)
+		}
 	}
 }
 
@@ -194,8 +246,10 @@ func (d *accepting) report(sum summary, fates []job.Outcome) {
 func (d *accepting) reply(sum summary, events []sdk.Event, fates []job.Outcome) answer {
 	for i, e := range events {
 		wanted := e.Taken
-		if fates[i] == job.Unmatched {
+		switch fates[i] {
+		case job.Unmatched, job.HeldBack, job.NotQueued:
 			wanted = e.Ignored
+		default:
 		}
 		if wanted != nil {
 			return fromProvider(wanted)

@@ -7,6 +7,8 @@ import (
 
 	"golang.org/x/net/http/httpguts"
 
+	"github.com/action-llama/gateway/host/job"
+	"github.com/action-llama/gateway/host/store"
 	"github.com/action-llama/gateway/sdk"
 )
 
@@ -24,8 +26,26 @@ type summary struct {
 	Events    int    `json:"events"`
 	Matched   int    `json:"matched"`
 	Queued    int    `json:"queued"`
+	Merged    int    `json:"merged,omitempty"` // of the matched, into jobs that wait for the end of a burst
 	Dropped   int    `json:"dropped"`
 	Duplicate bool   `json:"duplicate,omitempty"`
+}
+
+// count adds what became of the jobs.
+func (s *summary) count(accepted store.Accepted) {
+	s.Dropped = len(accepted.Dropped)
+	for _, verdict := range accepted.Verdicts {
+		switch verdict {
+		case store.Enqueued:
+			s.Queued++
+		case store.Merged:
+			s.Merged++
+		case store.Skipped, store.Limited:
+			s.Dropped++
+		default:
+		}
+	}
+	s.Duplicate = accepted.Outcome(job.Queued) == job.Duplicate
 }
 
 func (s summary) answer() answer { return jsonAnswer(http.StatusOK, s) }

@@ -24,8 +24,11 @@ type Store interface {
 
 // Options of a Handler. All but Proved are needed.
 type Options struct {
-	Store            Store
-	Wake             func() // called after jobs were queued; must not block
+	Store Store
+	Wake  func() // called after jobs were queued; must not block
+	// Cancel ends a run of this host that the store was asked to end; must not
+	// block. Those of other hosts learn of it from the store.
+	Cancel           func(run, reason string)
 	Log              hclog.Logger
 	Registerer       prometheus.Registerer
 	MaxBodyBytes     int64
@@ -39,6 +42,7 @@ type Options struct {
 type Handler struct {
 	store   Store
 	wake    func()
+	cancel  func(run, reason string)
 	log     hclog.Logger
 	quiet   *quietLog
 	metrics *metrics
@@ -55,6 +59,7 @@ func New(o Options) *Handler {
 	h := &Handler{
 		store:   o.Store,
 		wake:    o.Wake,
+		cancel:  o.Cancel,
 		log:     o.Log,
 		quiet:   newQuietLog(o.Log),
 		metrics: newMetrics(o.Registerer, b),
@@ -162,7 +167,7 @@ func (h *Handler) answer(r *http.Request, routes *Routes, route *Route, start ti
 	case delivery.Reply != nil:
 		return d.handshake(delivery.Reply)
 	}
-	return d.accept(ctx, routes.Matcher, delivery.Events)
+	return d.accept(ctx, routes, delivery.Events)
 }
 
 func (h *Handler) ask(ctx context.Context, route *Route, req sdk.Request, cand candidates, limit time.Duration) (sdk.Delivery, error) {

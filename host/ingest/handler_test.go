@@ -97,6 +97,8 @@ type memory struct {
 	keys     map[string]bool
 	err      error
 	drop     bool
+	verdicts []store.Verdict // of the first jobs, instead of what would be said
+	more     store.Accepted  // what else it says
 }
 
 func (m *memory) Accept(_ context.Context, a store.Acceptance) (store.Accepted, error) {
@@ -114,12 +116,16 @@ func (m *memory) Accept(_ context.Context, a store.Acceptance) (store.Accepted, 
 			verdict = store.Duplicate
 		}
 		m.keys[key] = true
+		if n := len(out.Verdicts); n < len(m.verdicts) {
+			verdict = m.verdicts[n]
+		}
 		out.Verdicts = append(out.Verdicts, verdict)
 		out.IDs = append(out.IDs, int64(i+1))
 	}
 	if m.drop {
 		out.Dropped = []store.Drop{{Agent: "dev", ID: 1}}
 	}
+	out.Cancelled, out.Tripped = m.more.Cancelled, m.more.Tripped
 	return out, nil
 }
 
@@ -138,6 +144,7 @@ type fixture struct {
 	registry *prometheus.Registry
 	log      *strings.Builder
 	woken    int
+	ended    []string // runs that were cancelled
 }
 
 func setup(t *testing.T, provider sdk.Provider) *fixture {
@@ -145,6 +152,7 @@ func setup(t *testing.T, provider sdk.Provider) *fixture {
 	f := &fixture{T: t, store: &memory{keys: map[string]bool{}}, mux: http.NewServeMux(), registry: prometheus.NewRegistry(), log: &strings.Builder{}}
 	f.handler = ingest.New(ingest.Options{
 		Store: f.store, Wake: func() { f.woken++ },
+		Cancel:     func(run, _ string) { f.ended = append(f.ended, run) },
 		Log:        hclog.New(&hclog.LoggerOptions{Output: f.log, Mutex: &sync.Mutex{}}),
 		Registerer: f.registry, MaxBodyBytes: 1000, MaxInflightBytes: 1 << 20, Now: time.Now,
 	})

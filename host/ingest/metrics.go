@@ -17,6 +17,7 @@ type metrics struct {
 	requests *prometheus.CounterVec
 	duration *prometheus.HistogramVec
 	events   *prometheus.CounterVec
+	trips    *prometheus.CounterVec
 	inflight prometheus.GaugeFunc
 }
 
@@ -34,14 +35,18 @@ func newMetrics(r prometheus.Registerer, b *budget) *metrics {
 		}, []string{"provider"}),
 		events: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "al_events_total",
-			Help: "Events by what became of them: queued, duplicate or unmatched.",
+			Help: "Events by what became of them: queued, merged, duplicate, dropped, held_back or unmatched.",
 		}, []string{"provider", "outcome"}),
+		trips: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "al_agent_loops_total",
+			Help: "How often an agent was paused because it kept starting itself.",
+		}, []string{"agent"}),
 		inflight: prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "al_webhook_inflight_bytes",
 			Help: "Memory held by bodies of deliveries that are being answered.",
 		}, func() float64 { return float64(b.used.Load()) }),
 	}
-	r.MustRegister(m.requests, m.duration, m.events, m.inflight)
+	r.MustRegister(m.requests, m.duration, m.events, m.trips, m.inflight)
 	return m
 }
 
@@ -51,7 +56,7 @@ func (m *metrics) initialise(provider string) {
 	for _, code := range []string{"200", "400", "401", "413", "503"} {
 		m.requests.WithLabelValues(provider, code)
 	}
-	for _, outcome := range []job.Outcome{job.Queued, job.Duplicate, job.Unmatched} {
+	for _, outcome := range []job.Outcome{job.Queued, job.Merged, job.Duplicate, job.NotQueued, job.HeldBack, job.Unmatched} {
 		m.events.WithLabelValues(provider, string(outcome))
 	}
 	m.duration.WithLabelValues(provider)

@@ -3,6 +3,7 @@ package ingest
 import (
 	"slices"
 
+	"github.com/action-llama/gateway/host/flow"
 	"github.com/action-llama/gateway/host/match"
 	"github.com/action-llama/gateway/sdk"
 )
@@ -12,6 +13,32 @@ import (
 type Routes struct {
 	Types   map[string]*Route // by provider type
 	Matcher *match.Matcher
+	// Policies say of each trigger how its jobs go through the queue, by the
+	// trigger's index in the matcher.
+	Policies []flow.Policy
+}
+
+// match returns the agents that an event starts, and whether there are others
+// that ignore who caused it.
+func (r *Routes) match(sources []string, e *sdk.Event) (hits []match.Hit, heldBack bool) {
+	hits = r.Matcher.MatchFunc(sources, e.Attributes, func(trigger int) bool {
+		p := r.policy(trigger)
+		if p == nil {
+			return true
+		}
+		_, held := p.HoldsBack(e)
+		heldBack = heldBack || held
+		return !held
+	})
+	return hits, heldBack
+}
+
+// policy returns that of a trigger, or nil when it has none.
+func (r *Routes) policy(trigger int) *flow.Policy {
+	if trigger >= len(r.Policies) {
+		return nil
+	}
+	return &r.Policies[trigger]
 }
 
 // Route leads to the provider of one type.

@@ -42,6 +42,7 @@ const (
 	Queued      Outcome = "queued"      // at least one job was queued
 	Duplicate   Outcome = "duplicate"   // every job it would have started exists already
 	NotQueued   Outcome = "dropped"     // agents matched, and a busy key or a budget kept its jobs out
+	Merged      Outcome = "merged"      // of an event: it joined a job that waits for the end of a burst
 	HeldBack    Outcome = "held_back"   // agents matched, and ignore who caused it
 	Unmatched   Outcome = "unmatched"   // no agent's trigger matched
 	Empty       Outcome = "empty"       // no event in it, for example a ping

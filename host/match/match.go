@@ -20,6 +20,13 @@ type Hit struct {
 // attributes are sdk.Event.Attributes. A key without values is the same as no
 // key, and so is one with nothing but empty strings.
 func (m *Matcher) Match(sources []string, attributes map[string][]string) []Hit {
+	return m.MatchFunc(sources, attributes, nil)
+}
+
+// MatchFunc is Match for those triggers that keep lets through, which is asked
+// about each that matches: another trigger of the same agent may take the place
+// of one that it does not let through. A nil keep lets all of them.
+func (m *Matcher) MatchFunc(sources []string, attributes map[string][]string, keep func(trigger int) bool) []Hit {
 	if m == nil {
 		return nil
 	}
@@ -33,6 +40,9 @@ func (m *Matcher) Match(sources []string, attributes map[string][]string) []Hit 
 			e := s.read(attributes, values[:0], spans[:0])
 			matches = m.walk(s.root, &e, matches)
 		}
+	}
+	if keep != nil {
+		matches = slices.DeleteFunc(matches, func(found match) bool { return !keep(int(uint32(found))) })
 	}
 	return m.hits(matches)
 }

@@ -93,7 +93,7 @@ type Collector struct {
 	now    func() time.Time
 	log    hclog.Logger
 
-	depth, capacity, oldest, dropped, active, limit *prometheus.Desc
+	depth, capacity, oldest, dropped, active, limit, paused, budget *prometheus.Desc
 }
 
 // NewCollector returns a collector over the Queues method of a store.
@@ -112,14 +112,16 @@ func NewCollector(queues func(context.Context) ([]store.Queue, error), now func(
 		depth:    desc("al_queue_depth", "Jobs that wait."),
 		capacity: desc("al_queue_capacity", "Jobs that may wait before the oldest is dropped."),
 		oldest:   desc("al_queue_oldest_seconds", "For how long the oldest waiting job has waited; 0 when none waits."),
-		dropped:  desc("al_queue_dropped_total", "Jobs that were dropped from a full queue."),
+		dropped:  desc("al_queue_dropped_total", "Jobs that were dropped: from a full queue, for a newer one with their key, or for want of a budget."),
 		active:   desc("al_runs_active", "Runs under way, on all hosts of the store."),
 		limit:    desc("al_runs_limit", "Runs that may be under way at once: the scale of the agent."),
+		paused:   desc("al_agent_paused", "1 while the agent is paused."),
+		budget:   desc("al_runs_budget_exhausted", "1 while maxRunsPerHour or maxRunsPerDay of the agent keeps it from starting runs."),
 	}
 }
 
 func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.depth, c.capacity, c.oldest, c.dropped, c.active, c.limit} {
+	for _, d := range []*prometheus.Desc{c.depth, c.capacity, c.oldest, c.dropped, c.active, c.limit, c.paused, c.budget} {
 		ch <- d
 	}
 }
@@ -151,5 +153,14 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 		send(c.dropped, prometheus.CounterValue, float64(q.Dropped))
 		send(c.active, prometheus.GaugeValue, float64(q.Running))
 		send(c.limit, prometheus.GaugeValue, float64(q.Scale))
+		send(c.paused, prometheus.GaugeValue, flag(q.Paused))
+		send(c.budget, prometheus.GaugeValue, flag(q.LimitedUntil.After(now)))
 	}
+}
+
+func flag(on bool) float64 {
+	if on {
+		return 1
+	}
+	return 0
 }

@@ -22,12 +22,17 @@ func TestCollectorTellsTheStateOfTheStore(t *testing.T) {
 			t.Error("a scrape without a deadline")
 		}
 		return []store.Queue{
-			{Agent: "a", Scale: 2, Capacity: 100, Waiting: 3, Running: 1, Dropped: 7, Oldest: now.Add(-90 * time.Second)},
+			{Agent: "a", Scale: 2, Capacity: 100, Waiting: 3, Running: 1, Dropped: 7, Oldest: now.Add(-90 * time.Second),
+				Paused: true, LimitedUntil: now.Add(time.Hour)},
 			{Agent: "b", Scale: 1, Capacity: 5},
 		}, down
 	}, func() time.Time { return now }, nil))
 
 	err := testutil.GatherAndCompare(reg, strings.NewReader(`
+# HELP al_agent_paused 1 while the agent is paused.
+# TYPE al_agent_paused gauge
+al_agent_paused{agent="a"} 1
+al_agent_paused{agent="b"} 0
 # HELP al_queue_capacity Jobs that may wait before the oldest is dropped.
 # TYPE al_queue_capacity gauge
 al_queue_capacity{agent="a"} 100
@@ -36,7 +41,7 @@ al_queue_capacity{agent="b"} 5
 # TYPE al_queue_depth gauge
 al_queue_depth{agent="a"} 3
 al_queue_depth{agent="b"} 0
-# HELP al_queue_dropped_total Jobs that were dropped from a full queue.
+# HELP al_queue_dropped_total Jobs that were dropped: from a full queue, for a newer one with their key, or for want of a budget.
 # TYPE al_queue_dropped_total counter
 al_queue_dropped_total{agent="a"} 7
 al_queue_dropped_total{agent="b"} 0
@@ -48,6 +53,10 @@ al_queue_oldest_seconds{agent="b"} 0
 # TYPE al_runs_active gauge
 al_runs_active{agent="a"} 1
 al_runs_active{agent="b"} 0
+# HELP al_runs_budget_exhausted 1 while maxRunsPerHour or maxRunsPerDay of the agent keeps it from starting runs.
+# TYPE al_runs_budget_exhausted gauge
+al_runs_budget_exhausted{agent="a"} 1
+al_runs_budget_exhausted{agent="b"} 0
 # HELP al_runs_limit Runs that may be under way at once: the scale of the agent.
 # TYPE al_runs_limit gauge
 al_runs_limit{agent="a"} 2

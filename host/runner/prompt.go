@@ -46,11 +46,15 @@ func prompt(spec Spec) (string, error) {
 
 	switch spec.Trigger {
 	case job.Webhook:
-		event, err := embed(spec.Context)
+		raw, err := eventJSON(spec)
 		if err != nil {
 			return "", fmt.Errorf("context of the event: %w", err)
 		}
-		b.WriteString("<webhook-trigger>" + event + "</webhook-trigger>\n\n" + webhookSentence)
+		event, err := embed(raw)
+		if err != nil {
+			return "", fmt.Errorf("context of the event: %w", err)
+		}
+		b.WriteString("<webhook-trigger>" + event + "</webhook-trigger>\n\n" + burstSentence(spec) + webhookSentence)
 	case job.Schedule:
 		if spec.Schedule == "" {
 			b.WriteString(unnamedScheduleSentence)
@@ -108,7 +112,7 @@ func fence(text string) string {
 func contextJSON(spec Spec) ([]byte, error) {
 	switch spec.Trigger {
 	case job.Webhook:
-		return spec.Context, nil
+		return eventJSON(spec)
 	case job.Schedule:
 		return json.Marshal(map[string]string{"schedule": spec.Schedule})
 	default:

@@ -144,10 +144,12 @@ type Spec struct {
 	// like Secrets.
 	Sensitive []string
 
-	Skill    string         // body of SKILL.md
-	Params   map[string]any // the agent's [params]
-	Context  []byte         // JSON of the event; the request in plain text of a manual call
-	Schedule string         // the cron expression, for people
+	Skill   string         // body of SKILL.md
+	Params  map[string]any // the agent's [params]
+	Context []byte         // JSON of the event; the request in plain text of a manual call
+	// Merged are the events that came after the first of a burst, in order.
+	Merged   []job.Event
+	Schedule string // the cron expression, for people
 
 	// Timeout ends the run, hooks before the harness included. Defaults to
 	// 900 s. Those after it get five minutes of their own.
