@@ -181,7 +181,7 @@ func showCredentials(s Streams, report credsReport, now time.Time) error {
 	return w.Flush()
 }
 
-// usedBy is "source github; agents dev, ops".
+// usedBy is "source acme; agents dev, ops".
 func usedBy(sources, agents []string) string {
 	var parts []string
 	of := func(what string, names []string) {
