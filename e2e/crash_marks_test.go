@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -159,6 +160,18 @@ func (m *crashMarks) checkEnded() {
 		for _, pid := range r.pids {
 			if ofRun(pid, r.id) {
 				m.t.Errorf("process %d of run %s of %s is still there after its end", pid, r.id, r.agent)
+			}
+		}
+	}
+}
+
+// killAll leaves nothing behind on the machine.
+func (m *crashMarks) killAll() {
+	m.read()
+	for _, r := range m.runs {
+		for _, pid := range r.pids {
+			if ofRun(pid, r.id) {
+				_ = syscall.Kill(pid, syscall.SIGKILL)
 			}
 		}
 	}

@@ -79,6 +79,7 @@ func newCrashTest(t *testing.T) *crashTest {
 	t.Cleanup(func() {
 		if c.now != nil {
 			c.now.kill()
+			c.marks.killAll()
 		}
 	})
 	return c

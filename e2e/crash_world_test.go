@@ -103,10 +103,15 @@ echo "start $AL_RUN_ID $AL_AGENT $AL_ATTEMPT $PPID $$ $thing" >>marks
 code=0
 case $AL_AGENT in
 parent)
+	trap 'kill $!; exit 143' TERM
 	sleep 1000 &
 	echo "$AL_RUN_ID $!" >>"$pids"
 	echo "child $AL_RUN_ID $!" >>marks
+	setsid sleep 1000 & # it leaves the group, as commands of coding agents do
+	echo "$AL_RUN_ID $!" >>"$pids"
+	echo "child $AL_RUN_ID $!" >>marks
 	sleep 0.05
+	kill $!
 	;;
 narrow) sleep 0.1 ;;
 stubborn)

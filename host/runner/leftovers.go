@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 )
@@ -13,7 +14,8 @@ import (
 const recordName = "process.json"
 
 // record identifies the process group of a run, and the host that started it.
-// A pid alone does not: numbers are used again.
+// A pid alone does not: numbers are used again. It is there before the process
+// is, with a pid of 0, since a host may die between the two.
 type record struct {
 	PID       int    `json:"pid"`   // of the harness, and the number of its group
 	Start     uint64 `json:"start"` // of the harness, in clock ticks since boot
@@ -22,11 +24,11 @@ type record struct {
 	HostStart uint64 `json:"hostStart"`
 }
 
-// KillLeftovers kills the process groups of runs whose host died under them,
-// and returns how many there were. A host calls it when it starts, with the
-// folder of its runs, before it starts any. Groups of a host that is still
-// alive are left alone, and so is whatever can not be told for sure from
-// somebody else's. It looks only on Linux; elsewhere it does nothing.
+// KillLeftovers kills what is left of runs whose host died under them, and
+// returns how many there were. A host calls it when it starts, with the folder
+// of its runs, before it starts any. Runs of a host that is still alive are
+// left alone, and so is whatever can not be told for sure from somebody else's.
+// It looks only on Linux; elsewhere it does nothing.
 func KillLeftovers(dir string) (int, error) {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -60,7 +62,7 @@ func KillLeftovers(dir string) (int, error) {
 	if len(left) == 0 {
 		return 0, errors.Join(errs...)
 	}
-	killed, err := killGroups(left)
+	killed, err := killRuns(maps.Clone(left))
 	if err != nil {
 		return killed, errors.Join(append(errs, fmt.Errorf("kill leftover runs: %w", err))...)
 	}
@@ -81,5 +83,10 @@ func writeRecord(dir string, pid int) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(dir, recordName), raw, 0o600)
+	// Whole or not at all: the host may die any moment.
+	file := filepath.Join(dir, recordName)
+	if err := os.WriteFile(file+".tmp", raw, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(file+".tmp", file)
 }

@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -58,9 +60,12 @@ func bootID() (string, error) {
 }
 
 func newRecord(pid int) (record, error) {
-	child, err := readStat(pid)
-	if err != nil {
-		return record{}, err
+	var child procStat
+	if pid > 0 {
+		var err error
+		if child, err = readStat(pid); err != nil {
+			return record{}, err
+		}
 	}
 	host, err := readStat(os.Getpid())
 	if err != nil {
@@ -82,73 +87,110 @@ func hostAlive(r record) bool {
 	return err == nil && host.start == r.HostStart
 }
 
-// killPasses is how often the processes are looked through: what is being
-// killed may have had time to start another.
-const killPasses = 5
+const (
+	// killPasses is how often the processes are looked through: what is being
+	// killed may have had time to start another.
+	killPasses = 5
+	// dieWithin is what one process has to die of SIGKILL. Most take a
+	// millisecond; one that hangs in the kernel must not keep the host from
+	// starting.
+	dieWithin = 2 * time.Second
+)
 
-// killGroups kills the groups of the given runs and returns how many had
+// killRuns kills what is left of the given runs and returns how many had
 // somebody to kill.
-func killGroups(left map[string]record) (int, error) {
+func killRuns(left map[string]record) (int, error) {
 	boot, err := bootID()
 	if err != nil {
 		return 0, err
 	}
+	maps.DeleteFunc(left, func(_ string, r record) bool { return r.Boot != boot })
 	hit := make(map[string]bool)
 	var errs []error
 	for range killPasses {
-		groups, err := processGroups()
+		all, err := processes()
 		if err != nil {
 			return len(hit), err
 		}
-		alive := false
-		for run, r := range left {
-			if r.Boot != boot || r.PID <= 1 {
-				continue
-			}
-			for _, m := range leftMembers(groups[r.PID], r, run) {
-				if err := killMember(m); err != nil {
-					errs = append(errs, err)
-					continue
-				}
-				alive, hit[run] = true, true
+		found := leftProcesses(all, left)
+		for _, f := range found {
+			hit[f.run] = true
+			if err := killProcess(f.procStat); err != nil {
+				errs = append(errs, err)
 			}
 		}
-		if !alive {
+		if len(found) == 0 {
 			break
 		}
 	}
 	return len(hit), errors.Join(errs...)
 }
 
-// leftMembers picks, from the members of a group with the recorded number,
-// those that belong to the run. While the harness is there, its start time
-// says that all do. It usually is not, as it dies with the host; then each has
-// to prove it by AL_RUN_ID in its environment.
-func leftMembers(group []procStat, r record, run string) []procStat {
-	sure := slices.ContainsFunc(group, func(m procStat) bool { return m.pid == r.PID && m.start == r.Start })
-	return slices.DeleteFunc(group, func(m procStat) bool {
-		return m.dead || m.start < r.Start || m.pid == os.Getpid() || !sure && !belongsTo(m.pid, run)
-	})
+// leftProcess is one of a run whose host died.
+type leftProcess struct {
+	procStat
+	run string
 }
 
-// killMember holds on to the process by a descriptor before it looks again, so
-// that the one that is killed is the one that was picked.
-func killMember(m procStat) error {
-	fd, err := unix.PidfdOpen(m.pid, 0)
+// leftProcesses picks those that belong to the runs. While the harness is
+// there, its start time says that all of its group do. It usually is not, as it
+// dies with the host; then each has to prove it by AL_RUN_ID in its
+// environment. That also tells those that have left the group, as coding agents
+// make the commands that they run.
+func leftProcesses(all []procStat, left map[string]record) []leftProcess {
+	groups := make(map[int]string, len(left)) // runs by groups of which all members are theirs
+	for run, r := range left {
+		if slices.ContainsFunc(all, func(p procStat) bool { return p.pid == r.PID && p.group == r.PID && p.start == r.Start }) {
+			groups[r.PID] = run
+		}
+	}
+	var found []leftProcess
+	for _, p := range all {
+		if p.dead || p.pid == os.Getpid() || p.pid <= 1 {
+			continue
+		}
+		run, sure := groups[p.group]
+		if !sure || p.start < left[run].Start {
+			run = runOf(p.pid)
+		}
+		if r, ok := left[run]; ok && p.start >= r.HostStart {
+			found = append(found, leftProcess{p, run})
+		}
+	}
+	return found
+}
+
+// killProcess holds on to the process by a descriptor before it looks again, so
+// that the one that is killed is the one that was picked, and waits for its
+// end: its job is about to run again.
+func killProcess(p procStat) error {
+	fd, err := unix.PidfdOpen(p.pid, 0)
 	if errors.Is(err, syscall.ESRCH) {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("process %d: %w", m.pid, err)
+		return fmt.Errorf("process %d: %w", p.pid, err)
 	}
 	defer func() { _ = unix.Close(fd) }()
-	if !stillThere(m) {
+	if !stillThere(p) {
 		return nil
 	}
 	if err := unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0); err != nil && !errors.Is(err, syscall.ESRCH) {
-		return fmt.Errorf("process %d: %w", m.pid, err)
+		return fmt.Errorf("process %d: %w", p.pid, err)
 	}
-	return nil
+	for deadline := time.Now().Add(dieWithin); ; {
+		wait := time.Until(deadline).Milliseconds()
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(max(wait, 0)))
+		switch {
+		case errors.Is(err, syscall.EINTR):
+		case err != nil:
+			return fmt.Errorf("process %d: %w", p.pid, err)
+		case n == 0:
+			return fmt.Errorf("process %d did not die of SIGKILL within %s", p.pid, dieWithin)
+		default:
+			return nil
+		}
+	}
 }
 
 func stillThere(m procStat) bool {
@@ -156,33 +198,34 @@ func stillThere(m procStat) bool {
 	return err == nil && now.start == m.start && now.group == m.group
 }
 
-func belongsTo(pid int, run string) bool {
+// runOf returns the run that a process says it belongs to, or "".
+func runOf(pid int) string {
 	raw, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "environ"))
 	if err != nil {
-		return false // not ours to read, so not ours
+		return "" // not ours to read, so not ours
 	}
 	for v := range bytes.SplitSeq(raw, []byte{0}) {
-		if string(v) == "AL_RUN_ID="+run {
-			return true
+		if run, ok := bytes.CutPrefix(v, []byte("AL_RUN_ID=")); ok {
+			return string(run)
 		}
 	}
-	return false
+	return ""
 }
 
-// processGroups lists the processes of this machine by the number of their group.
-func processGroups() (map[int][]procStat, error) {
+// processes lists those of this machine.
+func processes() ([]procStat, error) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
 		return nil, err
 	}
-	out := make(map[int][]procStat)
+	var out []procStat
 	for _, e := range entries {
 		pid, err := strconv.Atoi(e.Name())
 		if err != nil {
 			continue
 		}
 		if s, err := readStat(pid); err == nil { // else it ended just now
-			out[s.group] = append(out[s.group], s)
+			out = append(out, s)
 		}
 	}
 	return out, nil

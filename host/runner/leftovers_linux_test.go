@@ -1,11 +1,13 @@
 package runner
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 )
@@ -15,8 +17,8 @@ import (
 func TestKilledHostLeavesNothing(t *testing.T) {
 	t.Parallel()
 	harness, child := newLifeline(t), newLifeline(t)
-	dir := t.TempDir()
-	host := exec.CommandContext(t.Context(), os.Args[0], "helper", "host", dir, "sh", "-c",
+	dir, run := t.TempDir(), rand.Text()
+	host := exec.CommandContext(t.Context(), os.Args[0], "helper", "host", dir, run, "sh", "-c",
 		`(trap '' TERM HUP; exec 8>"$2"; echo ready >&8; while :; do sleep 1000; done) & exec 9>"$1"; echo ready >&9; wait`,
 		"sh", harness.path, child.path)
 	if err := host.Start(); err != nil {
@@ -25,7 +27,7 @@ func TestKilledHostLeavesNothing(t *testing.T) {
 	defer func() { _ = host.Process.Kill() }()
 	harness.ready(t)
 	child.ready(t)
-	record := filepath.Join(dir, "orphan", recordName)
+	record := filepath.Join(dir, run, recordName)
 	eventually(t, "the process is recorded", func() bool {
 		raw, _ := os.ReadFile(record)
 		return json.Valid(raw)
@@ -68,7 +70,12 @@ func TestKillLeftoversSparesStrangers(t *testing.T) {
 		"its number, started later":       {func(r *record) { r.Start-- }, "", false},
 		"its number, of another run":      {func(r *record) { r.Start-- }, "AL_RUN_ID=other", false},
 		"a member that is left":           {func(r *record) { r.Start-- }, "AL_RUN_ID=run", true},
-		"its number, started earlier":     {func(r *record) { r.Start++ }, "AL_RUN_ID=run", false},
+		"its number, started earlier":     {func(r *record) { r.Start++ }, "AL_RUN_ID=other", false},
+		"one of its own, started earlier": {func(r *record) { r.Start++ }, "AL_RUN_ID=run", true},
+		"one that left the group":         {func(r *record) { r.PID, r.Start = 1<<22, 1 }, "AL_RUN_ID=run", true},
+		"no harness was recorded yet":     {func(r *record) { r.PID, r.Start = 0, 0 }, "AL_RUN_ID=run", true},
+		"no harness, and another run":     {func(r *record) { r.PID, r.Start = 0, 0 }, "AL_RUN_ID=other", false},
+		"older than the host":             {func(r *record) { r.PID, r.HostStart = 0, r.Start+1 }, "AL_RUN_ID=run", false},
 		"before the machine was rebooted": {func(r *record) { r.Boot = "other" }, "AL_RUN_ID=run", false},
 		"its host is alive": {func(r *record) {
 			self, _ := readStat(os.Getpid())
@@ -79,8 +86,10 @@ func TestKillLeftoversSparesStrangers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			line := newLifeline(t)
+			// Unlike the others' that are tried at the same time.
+			run := rand.Text()
 			cmd := exec.CommandContext(t.Context(), "sh", "-c", `exec 9>"$1"; echo ready >&9; exec sleep 1000`, "sh", line.path)
-			cmd.Env = []string{"PATH=" + os.Getenv("PATH"), tt.env}
+			cmd.Env = []string{"PATH=" + os.Getenv("PATH"), strings.Replace(tt.env, "=run", "="+run, 1)}
 			cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
@@ -98,10 +107,10 @@ func TestKillLeftoversSparesStrangers(t *testing.T) {
 				t.Fatal(err)
 			}
 			dir := t.TempDir()
-			if err := os.Mkdir(filepath.Join(dir, "run"), 0o700); err != nil {
+			if err := os.Mkdir(filepath.Join(dir, run), 0o700); err != nil {
 				t.Fatal(err)
 			}
-			if err := os.WriteFile(filepath.Join(dir, "run", recordName), raw, 0o600); err != nil {
+			if err := os.WriteFile(filepath.Join(dir, run, recordName), raw, 0o600); err != nil {
 				t.Fatal(err)
 			}
 

@@ -10,4 +10,4 @@ func newRecord(int) (record, error) { return record{}, errors.ErrUnsupported }
 
 func hostAlive(record) bool { return true }
 
-func killGroups(map[string]record) (int, error) { return 0, nil }
+func killRuns(map[string]record) (int, error) { return 0, nil }

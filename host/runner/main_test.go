@@ -67,12 +67,12 @@ func helper(name string, args []string) error {
 		}
 		_, _ = w.WriteString("the end\n")
 		return w.Flush()
-	case "host": // DIR, command...
+	case "host": // DIR, RUN, command...
 		r, err := New(Options{Dir: args[0]})
 		if err != nil {
 			return err
 		}
-		res := r.Run(context.Background(), Spec{RunID: "orphan", Trigger: job.Schedule, WorkDir: args[0], Command: args[1:]})
+		res := r.Run(context.Background(), Spec{RunID: args[1], Trigger: job.Schedule, WorkDir: args[0], Command: args[2:]})
 		return errors.New(res.Reason)
 	default:
 		return fmt.Errorf("no helper %q", name)

@@ -133,6 +133,8 @@ func firstLine(command string) string {
 // step starts a command and waits for its end.
 func (x *execution) step(ctx context.Context, limit <-chan time.Time, name string, cmd *exec.Cmd, res *Result) error {
 	cmd.Stdout, cmd.Stderr = x.out.w, x.out.w
+	x.record(0)
+	defer func() { _ = os.Remove(filepath.Join(x.files.dir, recordName)) }()
 	p, err := start(cmd)
 	if err != nil {
 		return startError(cmd, err)
@@ -142,13 +144,17 @@ func (x *execution) step(ctx context.Context, limit <-chan time.Time, name strin
 	}
 	x.out.follow()
 	x.log.Debug("started", "step", name, "pid", p.pid, "command", cmd.Args[0])
-	if err := writeRecord(x.files.dir, p.pid); err == nil {
-		defer func() { _ = os.Remove(filepath.Join(x.files.dir, recordName)) }()
-	} else if !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, os.ErrNotExist) {
-		x.log.Warn("process not recorded, so it would not be found after a crash", "error", err)
-	}
+	x.record(p.pid)
 	x.await(ctx, limit, name, p, res)
 	return nil
+}
+
+// record keeps what is needed to find the processes of a step after a crash.
+func (x *execution) record(pid int) {
+	err := writeRecord(x.files.dir, pid)
+	if err != nil && !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, os.ErrNotExist) {
+		x.log.Warn("process not recorded, so it would not be found after a crash", "error", err)
+	}
 }
 
 // await waits for the end of a step, or brings it about.
