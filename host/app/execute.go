@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/action-llama/gateway/host/config"
 	"github.com/action-llama/gateway/host/job"
 	"github.com/action-llama/gateway/host/queue"
 	"github.com/action-llama/gateway/host/runner"
+	"github.com/action-llama/gateway/host/spelling"
 	"github.com/action-llama/gateway/host/store"
 )
 
@@ -105,7 +107,16 @@ func commandOf(r config.Runner) ([]string, error) {
 	}
 	command, ok := runner.Preset(name)
 	if !ok {
-		return nil, fmt.Errorf("there is no harness %q; use one of %v, or [runner] command", name, runner.Presets())
+		return nil, UnknownHarness(name)
 	}
 	return command, nil
+}
+
+// UnknownHarness says what to do about a name that no harness has.
+func UnknownHarness(name string) error {
+	names := runner.Presets()
+	if near := spelling.Nearest(name, names); near != "" {
+		return fmt.Errorf("there is no harness %q; did you mean %q?", name, near)
+	}
+	return fmt.Errorf("there is no harness %q; use one of %s, or [runner] command", name, strings.Join(names, ", "))
 }

@@ -47,17 +47,7 @@ func readCatalog(ctx context.Context, p *config.Project) (catalog, error) {
 		if d.Credential.Type == "" || c.has(d.Credential.Type) {
 			continue
 		}
-		t := credentialType{Type: d.Credential.Type, Name: d.Name, Provider: d.Type}
-		tool, known := config.ToolOf(t.Type)
-		t.Agents = known
-		for _, f := range d.Credential.Fields {
-			field := config.ToolField{Field: f}
-			if of, ok := tool.Find(f.Name); ok {
-				field.Env, field.EnvByPrefix, field.EnvValue, field.Lines = of.Env, of.EnvByPrefix, of.EnvValue, of.Lines
-			}
-			t.Fields = append(t.Fields, field)
-		}
-		c.types = append(c.types, t)
+		c.types = append(c.types, typeOf(d))
 	}
 	for _, tool := range config.Tools() {
 		if !c.has(tool.Type) {
@@ -65,6 +55,21 @@ func readCatalog(ctx context.Context, p *config.Project) (catalog, error) {
 		}
 	}
 	return c, nil
+}
+
+// typeOf is the type of credential that a provider needs.
+func typeOf(d sdk.Descriptor) credentialType {
+	t := credentialType{Type: d.Credential.Type, Name: d.Name, Provider: d.Type}
+	tool, known := config.ToolOf(t.Type)
+	t.Agents = known
+	for _, f := range d.Credential.Fields {
+		field := config.ToolField{Field: f}
+		if of, ok := tool.Find(f.Name); ok {
+			field.Env, field.EnvByPrefix, field.EnvValue, field.Lines = of.Env, of.EnvByPrefix, of.EnvValue, of.Lines
+		}
+		t.Fields = append(t.Fields, field)
+	}
+	return t
 }
 
 func (c catalog) find(typ string) (credentialType, bool) {

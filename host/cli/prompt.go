@@ -7,9 +7,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/term"
+
+	"github.com/action-llama/gateway/host/spelling"
 )
 
 // dialog asks a person at a terminal. Questions go to stderr, since stdout is
@@ -116,4 +120,79 @@ func (d *dialog) wait(ctx context.Context, read func() (string, error)) (string,
 		fmt.Fprintln(d.streams.Err)
 		return "", errors.Join(errInterrupted, term.Restore(int(d.in.Fd()), before))
 	}
+}
+
+// option is one of several answers.
+type option struct {
+	name string
+	note string
+}
+
+// pick asks for one of several options by name or number, or for any of them.
+// An empty answer is the standard one. With several, "-" is none.
+func (d *dialog) pick(ctx context.Context, question string, options []option, standard string, several bool) ([]string, error) {
+	d.say("%s", d.streams.errPaint(bold, question))
+	width := 0
+	for _, o := range options {
+		width = max(width, len(o.name))
+	}
+	for i, o := range options {
+		d.say("  %2d  %s", i+1, strings.TrimRight(fmt.Sprintf("%-*s  %s", width, o.name, o.note), " "))
+	}
+	hint := "Name or number"
+	if several {
+		hint = `Names or numbers, "-" for none`
+	}
+	if standard != "" {
+		hint += ", Enter for " + standard
+	}
+	for {
+		answer, err := d.line(ctx, hint+":")
+		if err != nil {
+			return nil, err
+		}
+		if answer == "" {
+			answer = standard
+		}
+		picked, err := choose(answer, options, several)
+		if err == nil {
+			return picked, nil
+		}
+		d.say("%v", err)
+	}
+}
+
+// choose reads an answer to pick.
+func choose(answer string, options []option, several bool) ([]string, error) {
+	words := strings.FieldsFunc(answer, func(r rune) bool { return r == ',' || r == ' ' })
+	switch {
+	case several && answer == "-":
+		return nil, nil
+	case len(words) == 0:
+		return nil, errors.New("please choose one")
+	case len(words) > 1 && !several:
+		return nil, errors.New("please choose only one")
+	}
+	names := make([]string, len(options))
+	for i, o := range options {
+		names[i] = o.name
+	}
+	var picked []string
+	for _, w := range words {
+		name := w
+		if n, err := strconv.Atoi(w); err == nil && n >= 1 && n <= len(names) {
+			name = names[n-1]
+		}
+		if !slices.Contains(names, name) {
+			text := fmt.Sprintf("%q is none of them", w)
+			if near := spelling.DidYouMean(w, names); near != "" {
+				text += "; " + near
+			}
+			return nil, errors.New(text)
+		}
+		if !slices.Contains(picked, name) {
+			picked = append(picked, name)
+		}
+	}
+	return picked, nil
 }

@@ -100,7 +100,10 @@ func (chime) Describe() sdk.Descriptor {
 			{Name: "webhook_token", Label: "Second token", Secret: true, Optional: true},
 		}},
 		SignatureHeaders: []string{"X-Chime-Signature"},
-		Filters:          []sdk.Filter{{Name: "rooms", Attribute: "room"}},
-		Setup:            "Point it to {url}",
+		Filters: []sdk.Filter{
+			{Name: "rooms", Attribute: "room"}, {Name: "topic", Kind: sdk.String, Attribute: "topic"},
+		},
+		Setup:   "Point it to {url}",
+		Example: map[string][]string{"topic": {"weather"}},
 	}
 }

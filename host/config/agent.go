@@ -402,3 +402,11 @@ func projectKeysHere() map[string]string {
 	out["workQueueSize"] = "an agent's is maxWorkQueueSize"
 	return out
 }
+
+// CheckAgentName says what is wrong with a name for an agent.
+func CheckAgentName(name string) error {
+	if !agentName.MatchString(name) {
+		return errors.New(`not a name for an agent: use up to 64 letters, digits, ".", "_" and "-", starting with a letter or a digit`)
+	}
+	return nil
+}

@@ -82,7 +82,7 @@ func TestDocs(t *testing.T) {
 	rows := map[string]string{}
 	section := ""
 	for _, line := range strings.Split(string(doc), "\n") {
-		if strings.HasPrefix(line, "## ") {
+		if strings.HasPrefix(line, "## ") || strings.HasPrefix(line, "### ") {
 			section = ""
 			if strings.Contains(line, "config.toml") {
 				section = projectFile

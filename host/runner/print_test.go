@@ -71,7 +71,7 @@ func TestPrintAsAHarness(t *testing.T) {
 
 func TestPresets(t *testing.T) {
 	t.Parallel()
-	want := []string{"aider", "claude", "codex", "gemini", "opencode", "print"}
+	want := []string{"aider", "amp", "claude", "codex", "crush", "gemini", "goose", "opencode", "print"}
 	if got := Presets(); !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
@@ -79,6 +79,9 @@ func TestPresets(t *testing.T) {
 		command, ok := Preset(name)
 		if !ok || len(command) == 0 {
 			t.Fatalf("%s: got %q, %v", name, command, ok)
+		}
+		if h, _ := FindHarness(name); h.Permissions == "" || name != "print" && (len(h.Version) != 2 || h.Version[0] != command[0]) {
+			t.Errorf("%s: %+v", name, h)
 		}
 		command[0] = "changed"
 		if again, _ := Preset(name); again[0] == "changed" {
