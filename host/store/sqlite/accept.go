@@ -85,18 +85,15 @@ func (o *acceptOp) enqueue(t *tx, i int) (store.Verdict, int64, error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	if !j.Tick.IsZero() {
+	if !j.Tick.IsZero() { // kept whatever becomes of the job
 		row.lastTick = max(row.lastTick, nanos(j.Tick))
+		if err := t.saveQueue(&row); err != nil {
+			return 0, 0, err
+		}
 	}
 	if j.OnlyIfFree {
 		verdict, err := o.free(t, &row, j)
-		if err != nil {
-			return 0, 0, err
-		}
-		if verdict != store.Enqueued {
-			if !j.Tick.IsZero() {
-				err = t.saveQueue(&row)
-			}
+		if verdict != store.Enqueued || err != nil {
 			return verdict, 0, err
 		}
 	}
