@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -46,10 +47,11 @@ type Case struct {
 	// AllowUnsigned is [sdk.DeliverOptions.AllowUnsigned].
 	AllowUnsigned bool
 
-	filters []filterLine
-	want    *outcome // nil as long as nobody wrote one
-	archive *txtar.Archive
-	path    string
+	filters   []filterLine
+	published string   // what of it is not ours to change; empty for nothing
+	want      *outcome // nil as long as nobody wrote one
+	archive   *txtar.Archive
+	path      string
 }
 
 // ReadCases reads every case in a folder, in the order of their names.
@@ -179,8 +181,13 @@ func (c *Case) readOptions(data []byte) error {
 			c.Request.ReceivedAt, err = time.Parse(time.RFC3339, value)
 		case "allowUnsigned":
 			c.AllowUnsigned, err = strconv.ParseBool(value)
+		case "published":
+			c.published = value
+			if value != publishedSignature && value != publishedReply {
+				err = fmt.Errorf("what is published is the %s or the %s", publishedSignature, publishedReply)
+			}
 		default:
-			err = errors.New("options are receivedAt and allowUnsigned")
+			err = errors.New("options are receivedAt, allowUnsigned and published")
 		}
 		return err
 	})
@@ -219,6 +226,31 @@ func (c *Case) setFile(name string, data []byte) {
 		}
 	}
 	c.archive.Files = append(c.archive.Files, txtar.File{Name: name, Data: data})
+}
+
+// What may be published of a case.
+const (
+	publishedSignature = "signature"
+	publishedReply     = "reply"
+)
+
+// lost says what is wrong if an outcome is not what a published part of the
+// case makes of it.
+func (c *Case) lost(o *outcome) string {
+	switch c.published {
+	case publishedSignature:
+		if len(o.Which) == 0 {
+			return "its published signature is not accepted; a secret, the time of receipt, a byte of the body or the provider is wrong"
+		}
+	case publishedReply:
+		if o.Reply == nil {
+			return "it has no reply, and says that one is published"
+		}
+		if c.want != nil && !reflect.DeepEqual(c.want.Reply, o.Reply) {
+			return "the reply is not the published one"
+		}
+	}
+	return ""
 }
 
 // signs says that one of the secrets signs the request, as far as is known.

@@ -42,7 +42,9 @@ type Suite struct {
 	// Events is [Options.Events].
 	Events []string
 	// AlwaysPresent is [Options.AlwaysPresent].
-	AlwaysPresent []string
+	AlwaysPresent map[string]string
+	// Forgeable is [Options.Forgeable].
+	Forgeable func(body []byte) bool
 	// Short is [Options.Short].
 	Short bool
 }

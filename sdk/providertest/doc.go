@@ -49,7 +49,10 @@
 //
 // options, if there, has one "key: value" a line. receivedAt is when the host
 // read the request, in RFC 3339, by default [DefaultReceivedAt]. allowUnsigned:
-// true stands for a host with a source that takes unsigned requests.
+// true stands for a host with a source that takes unsigned requests. published:
+// signature says that the signature is one that the vendor published, or that
+// was computed apart from the provider: it has to be accepted as it is, and
+// Update signs nothing anew. published: reply says the same of the reply.
 //
 // filters, if there, says on each line what a trigger does with the delivery:
 // pass, or hold it back. The trigger has the filters of that line, one, several
@@ -74,8 +77,9 @@
 // written anew as JSON; and bodies that strangers would not send, nested deeply
 // or 25 MiB large, with other types in every place. These must be refused, or
 // understood, in time, without a panic, and without a secret or a body in an
-// error, an event or the log. The descriptor must be valid and constant, and the
-// cases must show each filter and each event of [Options.Events].
+// error, an event or the log. The descriptor must be valid and constant. The
+// cases must show each event of [Options.Events], and of each filter one event
+// that it lets pass, one that it holds back and one that lacks what it looks at.
 //
 // [Run] reports to a *testing.T. [Suite] is the engine below it, for tools: a
 // [Target] goes in, each [Finding] comes out.

@@ -90,6 +90,9 @@ func (k *checker) header(name string) {
 			try("cut off", good[:n])
 		}
 	}
+	if i := prefixLen(good); i > 0 {
+		try("without its prefix", good[i:])
+	}
 	try("with more behind it", good+"0")
 	try("with a NUL behind it", good+"\x00")
 	try("not UTF-8", "\xff\xfe")
@@ -104,6 +107,16 @@ func (k *checker) header(name string) {
 	if _, err := k.deliver("wrong where unsigned is allowed", req, c.Secrets, sdk.DeliverOptions{AllowUnsigned: true}); err == nil {
 		k.report(checkSignature, "a wrong %s is taken for unsigned where a source allows that; it has to be in Descriptor.SignatureHeaders and to be verified", name)
 	}
+}
+
+// prefixLen is how long what stands before the signature itself is, as sha256=
+// does. The = of base64 is at the end.
+func prefixLen(signature string) int {
+	i := strings.Index(signature, "=")
+	if strings.Trim(signature[i+1:], "=") == "" {
+		return 0
+	}
+	return i + 1
 }
 
 // flip changes one character into another of the same kind, so that what is
@@ -154,6 +167,8 @@ func (k *checker) secrets() {
 	k.refused(checkSecrets, "a secret with another first character", c.Request, all(first), advice, sdk.ErrCredential)
 	k.refused(checkSecrets, "a secret with another last character", c.Request, all(last), advice, sdk.ErrCredential)
 	k.refused(checkSecrets, "the secret and more behind it", c.Request, all(func(s string) string { return s + s }), advice, sdk.ErrCredential)
+	k.refused(checkSecrets, "the secret with white space around it", c.Request, all(func(s string) string { return " " + s + "\n" }),
+		"a secret is the text that it is; take it without trimming", sdk.ErrCredential)
 	k.refused(checkSecrets, "no secrets", c.Request, nil, advice)
 	k.refused(checkSecrets, "empty secrets", c.Request, all(func(string) string { return "" }), advice, sdk.ErrCredential)
 	without := clonedSecrets(c.Secrets)

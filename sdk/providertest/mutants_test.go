@@ -88,6 +88,19 @@ func mutants() map[string]mutant {
 		"gives up at a secret that does not fit": {bell{verify: func(req sdk.Request, secrets []sdk.Secret) (sdk.Which, error) {
 			return goodVerify(req, secrets[:min(2, len(secrets))])
 		}}, "secrets", "try every secret", false},
+		"trims secrets": {bell{verify: func(req sdk.Request, secrets []sdk.Secret) (sdk.Which, error) {
+			for i, s := range secrets {
+				secrets[i].Fields = map[string]string{"secret": strings.TrimSpace(s.Fields["secret"])}
+			}
+			return goodVerify(req, secrets)
+		}}, "secrets", "the secret with white space around it: the request is accepted", false},
+		"needs no prefix": {bell{verify: func(req sdk.Request, secrets []sdk.Secret) (sdk.Which, error) {
+			if s := req.Header.Get(bellSignature); len(s) == 64 {
+				req.Header = req.Header.Clone()
+				req.Header.Set(bellSignature, "sha256="+s)
+			}
+			return goodVerify(req, secrets)
+		}}, "signature", "X-Bell-Signature without its prefix: the request is accepted", false},
 		"time does not count": {bell{verify: func(req sdk.Request, secrets []sdk.Secret) (sdk.Which, error) {
 			return verifyWith(req, secrets, func(key, want, got string) bool { return key != "" && hmacEqual(key, want, got) })
 		}}, "timestamp", "received late by 24h0m0s: the request is accepted", false},

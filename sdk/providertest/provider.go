@@ -75,6 +75,9 @@ func (s *Suite) CheckCases(d sdk.Descriptor) []Finding {
 		}
 		events = append(events, c.want.Events...)
 		k.c = c
+		if fault := c.lost(c.want); fault != "" {
+			k.report(checkCase, "%s", fault)
+		}
 		for _, line := range c.filters {
 			k.filterLine(line)
 		}
@@ -127,39 +130,58 @@ func (k *checker) filterLine(line filterLine) {
 	k.reportLike(kind, checkFilters, "a trigger with %s %s; the attributes are %q", line, verb, has)
 }
 
-// filter asks for three kinds of events: two that a value of the filter tells
-// apart, and one without such a value.
+// filter asks for three kinds of deliveries, by what the cases say of triggers
+// with the filter: one that it lets pass, one that it holds back, and one whose
+// event has nothing for it to look at.
 func (k *checker) filter(f sdk.Filter, events []wantEvent) {
-	present, absent, differs, isName := false, false, false, true
-	var first []string
-	for _, e := range events {
-		has := e.Attributes[f.Attribute]
-		if !slices.Equal(has, []string{e.Name}) {
-			isName = false
-		}
-		switch {
-		case len(has) == 0:
-			absent = true
-		case !present:
-			present, first = true, has
-		case !passes(f, first[:1], has) || !passes(f, has[:1], first):
-			differs = true
+	var passed, held, lacked bool
+	for _, c := range k.suite.Cases {
+		for _, line := range c.filters {
+			i := slices.IndexFunc(line.filters, func(s setting) bool { return s.name == f.Name })
+			if i < 0 || c.want == nil {
+				continue
+			}
+			for _, e := range c.want.Events {
+				switch has := e.Attributes[f.Attribute]; {
+				case len(has) == 0:
+					lacked = true
+				case passes(f, line.filters[i].values, has):
+					passed = passed || starts(k.desc, line.filters, e)
+				default:
+					held = true
+				}
+			}
 		}
 	}
 	report := func(format string, args ...any) {
 		k.reportLike(checkFilters+f.Name, checkFilters, "filter %q looks at attribute %q: "+format, append([]any{f.Name, f.Attribute}, args...)...)
 	}
-	switch {
-	case !present:
+	if !slices.ContainsFunc(events, func(e wantEvent) bool { return len(e.Attributes[f.Attribute]) > 0 }) {
 		report("no event of any case has it; add a case, or correct the name")
 		return
-	case !differs:
-		report("it is %q in every case; add one with another value, which a trigger on this one holds back", first)
 	}
-	// Every event has a name, so every one has an attribute that is the name.
-	if !absent && !isName && !slices.Contains(k.suite.AlwaysPresent, f.Attribute) {
-		report("every event has it; add a case without, or name it in Options.AlwaysPresent")
+	if !passed {
+		report("no case has a line \"pass %s = ...\" for an event that it lets pass", f.Name)
 	}
+	if !held {
+		report("no case has a line \"hold %s = ...\" for an event that it holds back, with another value", f.Name)
+	}
+	always := !slices.ContainsFunc(events, func(e wantEvent) bool { return len(e.Attributes[f.Attribute]) == 0 })
+	_, reason := k.suite.AlwaysPresent[f.Attribute]
+	switch {
+	case reason && !always:
+		report("an event of a case lacks it, so Options.AlwaysPresent is wrong")
+	case lacked || reason || always && isName(f, events):
+	case always:
+		report("every event has it; add a case without, or say why there is none in Options.AlwaysPresent")
+	default:
+		report("no case says what becomes of an event without it; add a line \"%s %s = ...\" to one", map[bool]string{true: "pass", false: "hold"}[f.PassAbsent], f.Name)
+	}
+}
+
+// isName says that an attribute is the event's name, which every event has.
+func isName(f sdk.Filter, events []wantEvent) bool {
+	return !slices.ContainsFunc(events, func(e wantEvent) bool { return !slices.Equal(e.Attributes[f.Attribute], []string{e.Name}) })
 }
 
 // optIn asks for an event with each value that a trigger has to name.

@@ -1,6 +1,7 @@
 package providertest_test
 
 import (
+	"bytes"
 	"context"
 	"flag"
 	"fmt"
@@ -171,6 +172,145 @@ func TestUpdateWritesWhatTheProviderDoes(t *testing.T) {
 	}
 }
 
+// What a vendor published is the one thing in a case that nobody here made up.
+func TestUpdateKeepsWhatIsPublished(t *testing.T) {
+	t.Parallel()
+	good := func() sdk.Provider { return bell{} }
+	for name, tt := range map[string]struct{ file, old, new, want string }{
+		"as it is":           {"ring.published", "", "", ""},
+		"another signature":  {"ring.published", "sha256=", "sha256=0", "case ring.published: its published signature is not accepted"},
+		"another body":       {"ring.published", "side", "front", "case ring.published: its published signature is not accepted"},
+		"another reply":      {"echo", `"body": "are you there?"`, `"body": "who is there?"`, "case echo: the reply is not the published one"},
+		"a reply as it is":   {"echo", "", "", ""},
+		"no reply to expect": {"knock", "-- secrets --", "-- options --\npublished: reply\n-- secrets --", "case knock: it has no reply, and says that one is published"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			text, err := os.ReadFile(filepath.Join("testdata", tt.file+".txtar"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			before := strings.Replace(string(text), tt.old, tt.new, 1)
+			dir := t.TempDir()
+			path := filepath.Join(dir, tt.file+".txtar")
+			if err := os.WriteFile(path, []byte(before), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			said := strings.Join(recorded(t, providertest.Options{New: good, Cases: dir, Sign: signBell, Short: true, Update: true}), "\n")
+			if tt.want == "" && strings.Contains(said, "update:") || !strings.Contains(said, tt.want) {
+				t.Errorf("said %q, want %q in it", said, tt.want)
+			}
+			after, err := os.ReadFile(path)
+			if err != nil || string(after) != before {
+				t.Errorf("the file was changed: %v\n%s", err, after)
+			}
+		})
+	}
+}
+
+// Without an update, too.
+func TestAPublishedSignatureHasToBeOneThatVerifies(t *testing.T) {
+	t.Parallel()
+	c, err := providertest.ParseCase("x", []byte("-- request.http --\nPOST / HTTP/1.1\n\n{}\n-- options --\npublished: signature\n-- want.json --\n{\"error\": \"bad signature\"}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &providertest.Suite{Cases: []*providertest.Case{c}}
+	if said := fmt.Sprint(s.CheckCases(bell{}.Describe())); !strings.Contains(said, "x: case: its published signature is not accepted") {
+		t.Error(said)
+	}
+}
+
+// Each filter has to be shown: passing, holding back, and at a loss.
+func TestFiltersThatNoCaseShowsAreNamed(t *testing.T) {
+	t.Parallel()
+	for remove, want := range map[string]string{
+		`pass doors`:               `filter "doors" looks at attribute "door": no case has a line "pass doors = ..."`,
+		`hold doors = ["back"]`:    `filter "doors" looks at attribute "door": no case has a line "hold doors = ..."`,
+		`hold doors = ["front"]`:   `filter "doors" looks at attribute "door": no case says what becomes of an event without it; add a line "hold doors = ..." to one`,
+		`pass visitor = "anybody"`: `filter "visitor" looks at attribute "visitor": no case says what becomes of an event without it; add a line "pass visitor = ..." to one`,
+		`hold events`:              `filter "events" looks at attribute "event": no case has a line "hold events = ..."`,
+	} {
+		s := withoutLines(t, remove)
+		if said := fmt.Sprint(s.CheckCases(bell{}.Describe())); !strings.Contains(said, want) {
+			t.Errorf("without %q it says %q, want %q in it", remove, said, want)
+		}
+	}
+	s := suite(t)
+	s.AlwaysPresent = map[string]string{"door": "a bell has one"}
+	if said := fmt.Sprint(s.CheckCases(bell{}.Describe())); !strings.Contains(said, "an event of a case lacks it, so Options.AlwaysPresent is wrong") {
+		t.Error(said)
+	}
+	s = suite(t)
+	always := s.Cases[:0]
+	for _, c := range s.Cases {
+		if strings.HasPrefix(c.Name, "ring") {
+			always = append(always, c)
+		}
+	}
+	s.Cases = always
+	d := bell{}.Describe()
+	if said := fmt.Sprint(s.CheckCases(d)); !strings.Contains(said, `attribute "door": every event has it; add a case without, or say why there is none`) {
+		t.Error(said)
+	}
+	s.AlwaysPresent = map[string]string{"door": "a bell has one"}
+	if said := fmt.Sprint(s.CheckCases(d)); strings.Contains(said, `attribute "door"`) {
+		t.Error(said)
+	}
+}
+
+// withoutLines is the suite without lines that begin so, and without what the
+// cases say of several filters at once.
+func withoutLines(t *testing.T, prefix string) *providertest.Suite {
+	t.Helper()
+	s := suite(t)
+	for i, c := range s.Cases {
+		text, err := os.ReadFile(filepath.Join("testdata", c.Name+".txtar"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var kept []string
+		for line := range strings.Lines(string(text)) {
+			if !strings.HasPrefix(line, prefix) && strings.Count(line, " = ") < 2 {
+				kept = append(kept, line)
+			}
+		}
+		if s.Cases[i], err = providertest.ParseCase(c.Name, []byte(strings.Join(kept, ""))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return s
+}
+
+// A handshake that signs what strangers choose signs bodies for them.
+func TestForgeableBodiesHaveToBeRefused(t *testing.T) {
+	t.Parallel()
+	careful := bell{verify: func(req sdk.Request, secrets []sdk.Secret) (sdk.Which, error) {
+		which, err := goodVerify(req, secrets)
+		if err == nil && isWord(req.Body) {
+			return nil, sdk.ErrBadSignature
+		}
+		return which, err
+	}}
+	s := suite(t)
+	s.Short = true
+	if said := fmt.Sprint(s.Check(t.Context(), providertest.Direct(careful))); !strings.Contains(said, "what a signature covers and nobody understands is sdk.ErrUnparseable") {
+		t.Errorf("not told that bodies are forgeable: %s", said)
+	}
+	s.Forgeable = isWord
+	for _, f := range s.Check(t.Context(), providertest.Direct(careful)) {
+		t.Error(f)
+	}
+	const want = "a body that is only null, properly signed: refused with \"unparseable: body is not an object\" instead of sdk.ErrBadSignature"
+	if said := fmt.Sprint(s.Check(t.Context(), providertest.Direct(bell{}))); !strings.Contains(said, want) {
+		t.Errorf("a provider that takes them: %s", said)
+	}
+}
+
+func isWord(body []byte) bool {
+	return len(body) > 0 && len(bytes.Trim(body, "abcdefghijklmnopqrstuvwxyz0123456789")) == 0
+}
+
 func TestAFaultyCaseIsNamedWithItsPlace(t *testing.T) {
 	t.Parallel()
 	const request = "-- request.http --\nGET / HTTP/1.1\n\n"
@@ -180,7 +320,8 @@ func TestAFaultyCaseIsNamedWithItsPlace(t *testing.T) {
 		request + "-- wants.json --\n{}":  "wants.json: no file of a case has this name",
 		request + "-- secrets --\nhome\n": "secrets: line 1: not \"source field=value\"",
 		request + "-- secrets --\na x=1\n\na x=2":           "line 3: source a has field x already",
-		request + "-- options --\nspeed: 2":                 "options are receivedAt and allowUnsigned",
+		request + "-- options --\nspeed: 2":                 "options are receivedAt, allowUnsigned and published",
+		request + "-- options --\npublished: body":          "what is published is the signature or the reply",
 		request + "-- options --\nreceivedAt: now":          "cannot parse \"now\"",
 		request + "-- filters --\nlabels = [\"a\"]":         "filters: line 1: not `pass",
 		request + "-- filters --\npass labels = a":          "filters: line 1: not `pass",

@@ -2,6 +2,7 @@ package providertest
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"os"
 	"time"
@@ -51,10 +52,15 @@ type Options struct {
 	// Events are the names of events that the provider documents. Each must
 	// have a case.
 	Events []string
-	// AlwaysPresent are attributes that every event of this vendor has, so that
-	// no case can be without. An attribute that is the event's name needs not
-	// be listed.
-	AlwaysPresent []string
+	// AlwaysPresent says of attributes why every event of this vendor has them,
+	// so that no case can be without. An attribute that is the event's name
+	// needs no reason.
+	AlwaysPresent map[string]string
+	// Forgeable says of a body that anybody can get a signature for it, because
+	// the vendor's handshake has the receiver sign what a stranger chooses. Such
+	// a body must be sdk.ErrBadSignature, whatever signature it carries. Defaults
+	// to none.
+	Forgeable func(body []byte) bool
 	// Short leaves out bodies beyond a megabyte, which take seconds. A test
 	// sets it to testing.Short().
 	Short bool
@@ -76,7 +82,7 @@ func Run[S T[S]](t S, o Options) {
 		t.Fatalf("providertest: %v", err)
 		return
 	}
-	s := &Suite{Cases: cases, Sign: o.Sign, Tolerance: o.Tolerance, Events: o.Events, AlwaysPresent: o.AlwaysPresent, Short: o.Short}
+	s := &Suite{Cases: cases, Sign: o.Sign, Tolerance: o.Tolerance, Events: o.Events, AlwaysPresent: o.AlwaysPresent, Forgeable: o.Forgeable, Short: o.Short}
 	if o.Update {
 		if err := s.update(t.Context(), Direct(o.New())); err != nil {
 			t.Fatalf("providertest: update: %v", err)
@@ -145,7 +151,7 @@ func fail[S T[S]](t S, findings []Finding) {
 // update writes what a provider makes of each case into its file.
 func (s *Suite) update(ctx context.Context, t *Target) error {
 	for _, c := range s.Cases {
-		if s.Sign != nil && c.signs() {
+		if s.Sign != nil && c.signs() && c.published != publishedSignature {
 			c.sign(s.Sign)
 		}
 		d, err := sdk.Deliver(ctx, t.provider, cloned(c.Request), clonedSecrets(c.Secrets), sdk.DeliverOptions{AllowUnsigned: c.AllowUnsigned})
@@ -155,6 +161,9 @@ func (s *Suite) update(ctx context.Context, t *Target) error {
 		o, err := outcomeOf(d, err)
 		if err != nil {
 			return err
+		}
+		if fault := c.lost(o); fault != "" {
+			return fmt.Errorf("case %s: %s", c.Name, fault)
 		}
 		text, err := o.json()
 		if err != nil {

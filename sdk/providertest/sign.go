@@ -74,6 +74,11 @@ func (k *checker) signed(headers []string) {
 		if b.large {
 			limit = max(k.limit, largeLimit)
 		}
+		if k.suite.Forgeable != nil && k.suite.Forgeable(b.body) {
+			k.refused(checkSignature, b.what+", properly signed", resign(b.body, mine), c.Secrets,
+				"anybody can have it signed by the handshake (Options.Forgeable), so its signature proves nobody")
+			continue
+		}
 		_, err := k.deliverIn(limit, b.what, resign(b.body, mine), c.Secrets, sdk.DeliverOptions{})
 		if err != nil && kindOf(err) != "" && kindOf(err) != kindUnparseable && !k.timed(err) {
 			k.report(checkParse, "%s, properly signed: refused with %q; what a signature covers and nobody understands is sdk.ErrUnparseable", b.what, clip(k.masked(err.Error())))
@@ -128,8 +133,8 @@ func (k *checker) guess() *scheme {
 	for name := range c.Request.Header {
 		signature := c.Request.Header.Get(name)
 		prefixes := []string{""}
-		if i := strings.Index(signature, "="); i >= 0 && strings.Trim(signature[i:], "=") != "" {
-			prefixes = append(prefixes, signature[:i+1])
+		if i := prefixLen(signature); i > 0 {
+			prefixes = append(prefixes, signature[:i])
 		}
 		for _, which := range c.want.Which {
 			for field := range c.Secrets[which].Fields {

@@ -32,7 +32,7 @@ func TestProvider(t *testing.T) {
 		},
 		Events: events,
 		// It has our name and, where it is another, Linear's.
-		AlwaysPresent: []string{"event"},
+		AlwaysPresent: map[string]string{"event": "every delivery has a type, which names the event"},
 	})
 }
 

@@ -35,9 +35,8 @@ func TestProvider(t *testing.T) {
 				req.Header.Set(signatureHeader, signature)
 			}
 		},
-		Events: []string{"build"},
-		// A body without an action is no event.
-		AlwaysPresent: []string{"action"},
+		Events:        []string{"build"},
+		AlwaysPresent: map[string]string{"action": "a body without an action is no event"},
 	})
 }
 

@@ -31,7 +31,7 @@ func TestProvider(t *testing.T) {
 			req.Header.Set(timestampHeader, at)
 			req.Header.Set(signatureHeader, sign(secret[secretField], at, req.Body))
 		},
-		AlwaysPresent: []string{"event"},
+		AlwaysPresent: map[string]string{"event": "every delivery has a type, which names the event"},
 		Events: []string{
 			"message", "app_mention", "reaction_added", "reaction_removed", "channel_created", "channel_rename",
 			"channel_left", "member_joined_channel", "member_left_channel", "app_home_opened", "team_join",
