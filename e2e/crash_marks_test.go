@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -32,7 +33,7 @@ type crashMarks struct {
 
 type crashRun struct {
 	id, agent, thing string
-	attempt          int
+	attempt, events  int
 	pids             []int
 	ended            bool
 	code             int
@@ -82,14 +83,15 @@ func (m *crashMarks) read() {
 
 func (m *crashMarks) take(word []string) error {
 	switch {
-	case len(word) == 7 && word[0] == "start":
+	case len(word) == 8 && word[0] == "start":
 		attempt, err1 := strconv.Atoi(word[3])
 		host, err2 := strconv.Atoi(word[4])
 		pid, err3 := strconv.Atoi(word[5])
-		if err1 != nil || err2 != nil || err3 != nil {
+		events, err4 := strconv.Atoi(word[7])
+		if errors.Join(err1, err2, err3, err4) != nil {
 			return fmt.Errorf("not understood")
 		}
-		return m.begin(&crashRun{id: word[1], agent: word[2], attempt: attempt, pids: []int{pid}, thing: word[6]}, host)
+		return m.begin(&crashRun{id: word[1], agent: word[2], attempt: attempt, pids: []int{pid}, thing: word[6], events: events}, host)
 	case len(word) == 3 && word[0] == "child":
 		pid, err := strconv.Atoi(word[2])
 		if r := m.runs[word[1]]; r != nil && err == nil {

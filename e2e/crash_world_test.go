@@ -35,6 +35,11 @@ func crashAgents() []crashAgent {
 		{name: "parent", scale: 1, queue: deepQueue},
 		{name: "narrow", scale: 1, queue: 3},
 		{name: "clock", scale: 1, queue: deepQueue, config: `schedule = "@every 1s"`},
+		{name: "stubborn", scale: 1, queue: deepQueue, config: fmt.Sprintf("retries = %d\nretryDelay = \"1s\"", crashRetries)},
+		{name: "line", scale: 4, queue: deepQueue, keyed: true, config: `concurrencyKey = "{repo}#{number}"`},
+		{name: "latest", scale: 2, queue: deepQueue, keyed: true, config: "concurrencyKey = \"{number}\"\nonBusy = \"latest\""},
+		{name: "newest", scale: 2, queue: deepQueue, keyed: true, config: "concurrencyKey = \"{number}\"\nonBusy = \"cancel\""},
+		{name: "burst", scale: 2, queue: deepQueue, config: "debounce = \"200ms\"\nmaxWait = \"1s\""},
 	}
 }
 
@@ -42,7 +47,9 @@ func crashAgents() []crashAgent {
 // starts two agents and one that starts none.
 func crashKinds() [][]string {
 	return [][]string{
-		{"plain"}, {"plain"}, {"trio"}, {"trio"}, {"parent"}, {"narrow"}, {"plain", "trio"}, {"nobody"},
+		{"plain"}, {"plain"}, {"trio"}, {"trio"}, {"parent"}, {"narrow"}, {"stubborn"}, {"line"}, {"line"}, {"line"},
+		{"latest"}, {"latest"}, {"newest"}, {"newest"}, {"burst"}, {"burst"}, {"burst"},
+		{"plain", "trio"}, {"line", "burst", "plain"}, {"nobody"},
 	}
 }
 
@@ -85,9 +92,13 @@ case $c in *'"number":'*) n=${c#*'"number":'} n=${n%%[!0-9]*} ;; *) n=0 ;; esac
 case $c in *'"receiptId":"'*) r=${c#*'"receiptId":"'} r=${r%%'"'*} ;; *) r=tick ;; esac
 case $AL_AGENT in
 trio | burst) thing=$r ;;
-line) thing=$n ;;
+line | latest | newest) thing=$n ;;
 *) thing=only ;;
 esac
+events=0
+while :; do
+	case $c in *'"receiptId":"'*) c=${c#*'"receiptId":"'} events=$((events + 1)) ;; *) break ;; esac
+done
 pids=pids/$AL_AGENT-$thing
 if [ -e "$pids" ]; then
 	while read -r run pid; do
@@ -99,7 +110,8 @@ if [ -e "$pids" ]; then
 	done <"$pids"
 fi
 echo "$AL_RUN_ID $$" >"$pids"
-echo "start $AL_RUN_ID $AL_AGENT $AL_ATTEMPT $PPID $$ $thing" >>marks
+[ "$AL_AGENT" = newest ] && trap 'echo "end $AL_RUN_ID 143" >>marks; exit 143' TERM
+echo "start $AL_RUN_ID $AL_AGENT $AL_ATTEMPT $PPID $$ $thing $events" >>marks
 code=0
 case $AL_AGENT in
 parent)
@@ -113,7 +125,7 @@ parent)
 	sleep 0.05
 	kill $!
 	;;
-narrow) sleep 0.1 ;;
+narrow | newest) sleep 0.1 ;;
 stubborn)
 	sleep 0.01
 	case $((n % 3)) in 0) code=7 ;; 1) [ "$AL_ATTEMPT" -gt 1 ] || code=8 ;; esac
