@@ -30,6 +30,7 @@ type Gateway interface {
 	Jobs
 	Statistics
 	Control
+	Pauses
 }
 
 // Health is of use to those who watch the gateway from outside.
@@ -92,6 +93,7 @@ func routes(g Gateway) []route {
 		jobsRoutes(g),
 		statsRoutes(g),
 		controlRoutes(g),
+		pauseRoutes(g),
 	} {
 		all = append(all, subject...)
 	}

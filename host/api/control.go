@@ -59,7 +59,7 @@ func (c *Client) KillRun(ctx context.Context, run string) (Killed, error) {
 // KillAgent implements [Control].
 func (c *Client) KillAgent(ctx context.Context, agent string) (Killed, error) {
 	var out Killed
-	return out, c.post(ctx, "/api/agents/"+url.PathEscape(agent)+"/kill", nil, &out)
+	return out, c.post(ctx, agentPath(agent, "kill"), nil, &out)
 }
 
 // Stop implements [Control].

@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"net/http"
-	"net/url"
 	"strconv"
 	"time"
 
@@ -31,6 +30,7 @@ type JobStatus struct {
 	State    string     `json:"state"`   // waiting, running, done, failed, dropped, dead
 	Attempt  int        `json:"attempt"` // runs started so far
 	QueuedAt time.Time  `json:"queuedAt"`
+	ReadyAt  *time.Time `json:"readyAt,omitempty"` // while it waits for a time: not before this
 	EndedAt  *time.Time `json:"endedAt,omitempty"`
 	Reason   string     `json:"reason,omitempty"` // for people: why it is dropped, dead or failed
 	Run      *RunStatus `json:"run,omitempty"`    // the newest; none before the first
@@ -50,6 +50,9 @@ func JobOf(j job.Job, runs []job.Run) JobStatus {
 	out := JobStatus{
 		ID: j.ID, Agent: j.Agent, Trigger: string(j.Trigger), State: string(j.State),
 		Attempt: j.Attempt, QueuedAt: j.QueuedAt, Reason: j.Reason,
+	}
+	if j.State == job.Waiting && !j.ReadyAt.IsZero() {
+		out.ReadyAt = &j.ReadyAt
 	}
 	if !j.EndedAt.IsZero() {
 		out.EndedAt = &j.EndedAt
@@ -83,7 +86,7 @@ func jobsRoutes(g Jobs) []route {
 // Start implements [Jobs].
 func (c *Client) Start(ctx context.Context, agent string, ask Ask) (JobStatus, error) {
 	var out JobStatus
-	return out, c.post(ctx, "/api/agents/"+url.PathEscape(agent)+"/jobs", ask, &out)
+	return out, c.post(ctx, agentPath(agent, "jobs"), ask, &out)
 }
 
 // Job implements [Jobs].

@@ -184,7 +184,7 @@ const outputPatience = 5 * time.Minute
 func (c *Client) Output(ctx context.Context, run string, from int64) (Output, error) {
 	ctx, cancel := context.WithTimeout(ctx, outputPatience)
 	path := fmt.Sprintf("/api/runs/%s/output?from=%d", url.PathEscape(run), from)
-	resp, err := c.do(ctx, http.MethodGet, path, nil)
+	resp, err := c.do(ctx, http.MethodGet, path, nil) //nolint:bodyclose // whoever gets the output closes it
 	if err != nil {
 		cancel()
 		return Output{}, err

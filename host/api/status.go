@@ -26,28 +26,36 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 // Status is what `al stat` shows. Its JSON is a contract: fields are added,
 // never renamed.
 type Status struct {
-	Version   string           `json:"version"`
-	Project   string           `json:"project"`
-	Running   bool             `json:"running"` // false: read from the store, the gateway is down
-	PID       int              `json:"pid,omitempty"`
-	Address   string           `json:"address,omitempty"`
-	StartedAt *time.Time       `json:"startedAt,omitempty"`
-	StopsAt   *time.Time       `json:"stopsAt,omitempty"` // it is stopping, and runs under way are ended then
-	Scale     int              `json:"scale"`             // over all agents; 0 means no limit
-	Agents    []AgentStatus    `json:"agents"`
-	Providers []ProviderStatus `json:"providers"`
+	Version   string     `json:"version"`
+	Project   string     `json:"project"`
+	Running   bool       `json:"running"` // false: read from the store, the gateway is down
+	PID       int        `json:"pid,omitempty"`
+	Address   string     `json:"address,omitempty"`
+	StartedAt *time.Time `json:"startedAt,omitempty"`
+	StopsAt   *time.Time `json:"stopsAt,omitempty"` // it is stopping, and runs under way are ended then
+	Scale     int        `json:"scale"`             // over all agents; 0 means no limit
+	// Paused: no agent starts a run until it is resumed.
+	Paused       bool   `json:"paused"`
+	PausedReason string `json:"pausedReason,omitempty"`
+	// LimitedUntil: the project's budget of runs is used up until then.
+	LimitedUntil *time.Time       `json:"limitedUntil,omitempty"`
+	Agents       []AgentStatus    `json:"agents"`
+	Providers    []ProviderStatus `json:"providers"`
 }
 
 // AgentStatus is one agent and its queue.
 type AgentStatus struct {
 	Name          string     `json:"name"`
-	State         string     `json:"state"` // idle, running, full, disabled
+	State         string     `json:"state"` // idle, running, full, limited, paused, disabled, or removed (from the configuration, with work left)
 	Running       int        `json:"running"`
 	Scale         int        `json:"scale"`
 	Waiting       int        `json:"waiting"`
 	Capacity      int        `json:"capacity"`
 	Dropped       int64      `json:"dropped"`
-	OldestSeconds float64    `json:"oldestSeconds"` // how long the oldest job has waited
+	Paused        bool       `json:"paused"`
+	PausedReason  string     `json:"pausedReason,omitempty"`
+	LimitedUntil  *time.Time `json:"limitedUntil,omitempty"` // its budget of runs is used up until then
+	OldestSeconds float64    `json:"oldestSeconds"`          // how long the oldest job has waited
 	LastRun       *RunStatus `json:"lastRun,omitempty"`
 	NextTick      *time.Time `json:"nextTick,omitempty"`
 }

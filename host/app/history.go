@@ -27,23 +27,26 @@ type History struct {
 
 type records interface {
 	store.History
-	Queues(ctx context.Context) ([]store.Queue, error)
-	Runs(ctx context.Context, q store.Query) ([]job.Run, error)
+	api.Records
 }
 
 // OpenHistory reads the history of a project without its gateway, or beside it.
 // A project that never started has an empty one.
 func OpenHistory(project string) (*History, func() error, error) {
-	h := &History{records: nothing{}, runs: RunsDir(project)}
-	if _, err := os.Stat(DatabaseFile(project)); errors.Is(err, fs.ErrNotExist) {
-		return h, func() error { return nil }, nil
+	r, done, err := openRecords(project)
+	return &History{records: r, runs: RunsDir(project)}, done, err
+}
+
+func openRecords(project string) (records, func() error, error) {
+	file := DatabaseFile(project)
+	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+		return nothing{}, func() error { return nil }, nil
 	}
-	s, err := sqlite.OpenReadOnly(DatabaseFile(project))
+	s, err := sqlite.OpenReadOnly(file)
 	if err != nil {
 		return nil, nil, err
 	}
-	h.records = s
-	return h, s.Close, nil
+	return s, s.Close, nil
 }
 
 // Runs implements [api.Runs].
@@ -174,6 +177,7 @@ func (h *History) Stats(ctx context.Context, agent string, since time.Duration) 
 // nothing are the records of a project that never started.
 type nothing struct{}
 
+func (nothing) Project(context.Context) (store.Project, error)                  { return store.Project{}, nil }
 func (nothing) Queues(context.Context) ([]store.Queue, error)                   { return nil, nil }
 func (nothing) Runs(context.Context, store.Query) ([]job.Run, error)            { return nil, nil }
 func (nothing) Job(context.Context, int64) (job.Job, error)                     { return job.Job{}, store.ErrNotFound }

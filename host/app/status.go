@@ -11,7 +11,6 @@ import (
 	"github.com/action-llama/gateway/host/api"
 	"github.com/action-llama/gateway/host/config"
 	"github.com/action-llama/gateway/host/pluginhost"
-	"github.com/action-llama/gateway/host/store/sqlite"
 	"github.com/action-llama/gateway/host/version"
 )
 
@@ -36,19 +35,18 @@ func (a *App) Ready() error {
 // Status returns what `al stat` shows.
 func (a *App) Status(ctx context.Context) (api.Status, error) {
 	p := a.config.get().project
-	agents, err := api.Agents(ctx, a.store, agentNames(p), time.Now())
-	if err != nil {
-		return api.Status{}, err
-	}
-	for i := range agents {
-		if next := a.cron.Next(agents[i].Name); !next.IsZero() {
-			agents[i].NextTick = &next
-		}
-	}
 	out := api.Status{
 		Version: version.Version, Project: p.Dir, Running: true,
 		PID: os.Getpid(), Address: a.url, StartedAt: &a.started,
-		Scale: p.Scale, Agents: agents, Providers: []api.ProviderStatus{},
+		Scale: p.Scale, Providers: []api.ProviderStatus{},
+	}
+	if err := out.ReadFrom(ctx, a.store, limitsOf(p).Agents, time.Now()); err != nil {
+		return api.Status{}, err
+	}
+	for i := range out.Agents {
+		if next := a.cron.Next(out.Agents[i].Name); !next.IsZero() {
+			out.Agents[i].NextTick = &next
+		}
 	}
 	if until := a.stopping.deadline().UTC(); !until.IsZero() {
 		out.StopsAt = &until
@@ -64,20 +62,13 @@ func (a *App) Status(ctx context.Context) (api.Status, error) {
 }
 
 // OfflineStatus is the status of a project whose gateway is down, read from its
-// store.
+// store. Before the first start there is none, and the configuration says all.
 func OfflineStatus(ctx context.Context, p *config.Project) (api.Status, error) {
-	out := api.Status{Version: version.Version, Project: p.Dir, Scale: p.Scale, Agents: []api.AgentStatus{}, Providers: []api.ProviderStatus{}}
-	if _, err := os.Stat(DatabaseFile(p.Dir)); errors.Is(err, os.ErrNotExist) {
-		for _, a := range p.Agents { // never started: what the configuration says
-			out.Agents = append(out.Agents, api.AgentStatus{Name: a.Name, State: "idle", Scale: a.Scale, Capacity: a.MaxWorkQueueSize})
-		}
-		return out, nil
-	}
-	s, err := sqlite.OpenReadOnly(DatabaseFile(p.Dir))
+	out := api.Status{Version: version.Version, Project: p.Dir, Scale: p.Scale, Providers: []api.ProviderStatus{}}
+	records, done, err := openRecords(p.Dir)
 	if err != nil {
 		return out, err
 	}
-	agents, err := api.Agents(ctx, s, agentNames(p), time.Now())
-	out.Agents = agents
-	return out, errors.Join(err, s.Close())
+	err = out.ReadFrom(ctx, records, limitsOf(p).Agents, time.Now())
+	return out, errors.Join(err, done())
 }

@@ -29,19 +29,21 @@ type Streams struct {
 	Out    io.Writer // data
 	Err    io.Writer // talk
 	Getenv func(string) string
-	// Terminal says whether Out and Err are one, that wants colours.
+	// Whether Out and Err are terminals that lines can be redrawn on, and
+	// whether their reader does not want colours.
 	OutTerminal bool
 	ErrTerminal bool
+	NoColor     bool
 }
 
 // System returns the streams of the process.
 func System() Streams {
 	terminal := func(f *os.File) bool {
-		return term.IsTerminal(int(f.Fd())) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+		return term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb"
 	}
 	return Streams{
 		In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Getenv: os.Getenv,
-		OutTerminal: terminal(os.Stdout), ErrTerminal: terminal(os.Stderr),
+		OutTerminal: terminal(os.Stdout), ErrTerminal: terminal(os.Stderr), NoColor: os.Getenv("NO_COLOR") != "",
 	}
 }
 
@@ -105,7 +107,14 @@ of your agents, and runs those that match.`,
 	root.AddCommand(
 		newNew(s, runNew),
 		newStart(s, runStart),
+		newStop(s, runStop),
 		newStat(s, runStat),
+		newRun(s, runRun),
+		newLogs(s, runLogs),
+		newStats(s, runStats),
+		newPause(s, runPause),
+		newResume(s, runPause),
+		newKill(s, runKill),
 		newDoctor(s, runDoctor),
 		newCreds(s),
 		newVersion(s),

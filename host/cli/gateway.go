@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -39,11 +40,12 @@ func (w where) find(cmd *cobra.Command, s Streams) (gateway, error) {
 		address = s.Getenv("AL_URL")
 	}
 	if address != "" {
-		client, err := remoteClient(s, address)
+		u, err := gatewayURL(address)
 		if err != nil {
 			return gateway{}, &usageError{err: err, usage: cmd.UsageString()}
 		}
-		return gateway{remote: client}, nil
+		client, err := remoteClient(s, u)
+		return gateway{remote: client}, err
 	}
 	dir, err := filepath.Abs(w.project)
 	if err != nil {
@@ -93,10 +95,40 @@ func (g gateway) running() (*api.Client, error) {
 	if !errors.Is(err, app.ErrNotRunning) {
 		return client, err
 	}
-	if !isProject(g.dir) {
-		return nil, fmt.Errorf("there is no project in %s; name its folder with -p DIR, or a gateway elsewhere with --url", g.dir)
+	if err := g.checkProject(); err != nil {
+		return nil, err
 	}
 	return nil, fmt.Errorf("%w (%s); start it with al start", err, g.dir)
+}
+
+// history is what can be told without a gateway that runs.
+type history interface {
+	api.Runs
+	api.Statistics
+	Job(ctx context.Context, id int64) (api.JobStatus, error)
+}
+
+// history reads the files of a gateway of this machine, whether it runs or not,
+// and asks one that is elsewhere. The function ends the reading.
+func (g gateway) history() (history, func(), error) {
+	if g.remote != nil {
+		return g.remote, func() {}, nil
+	}
+	if err := g.checkProject(); err != nil {
+		return nil, nil, err
+	}
+	h, done, err := app.OpenHistory(g.dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	return h, func() { _ = done() }, nil // it only read
+}
+
+func (g gateway) checkProject() error {
+	if isProject(g.dir) {
+		return nil
+	}
+	return fmt.Errorf("there is no project in %s; name its folder with -p DIR, or a gateway elsewhere with --url", g.dir)
 }
 
 func isProject(dir string) bool {
@@ -108,10 +140,11 @@ func isProject(dir string) bool {
 	return false
 }
 
-// remoteClient is for a gateway that a person named by its address.
-func remoteClient(s Streams, address string) (*api.Client, error) {
+// gatewayURL reads the address of a gateway that a person named. One that is no
+// URL is not repeated: it may hold a password.
+func gatewayURL(address string) (*url.URL, error) {
 	u, err := url.Parse(address)
-	switch { // what is no URL is not repeated: it may hold a password
+	switch {
 	case err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "":
 		return nil, errors.New("that is no URL of a gateway; it looks like https://gateway.example.com")
 	case u.User != nil:
@@ -119,9 +152,13 @@ func remoteClient(s Streams, address string) (*api.Client, error) {
 	case u.RawQuery != "" || u.Fragment != "":
 		return nil, errors.New("the URL of a gateway is only its address; leave out what follows ? or #")
 	}
+	return u, nil
+}
+
+func remoteClient(s Streams, u *url.URL) (*api.Client, error) {
 	key := s.Getenv("AL_API_KEY")
 	if key == "" {
-		return nil, fmt.Errorf("the key of %s is missing; put it into AL_API_KEY (on its machine it is in ~/.action-llama/credentials/gateway_api_key/default/key)", address)
+		return nil, fmt.Errorf("the key of %s is missing; put it into AL_API_KEY (on its machine it is in ~/.action-llama/credentials/gateway_api_key/default/key)", u)
 	}
 	if u.Scheme == "http" && !isLoopback(u.Hostname()) {
 		fmt.Fprintf(s.Err, "%s the key goes to %s unencrypted; https would hide it\n", s.errPaint(yellow, "warning:"), u.Host)

@@ -54,7 +54,7 @@ func logger(s Streams, level string, asJSON bool) (hclog.Logger, error) {
 		return nil, fmt.Errorf("--log-level %q is none of trace, debug, info, warn and error", level)
 	}
 	colour := hclog.ColorOff
-	if s.ErrTerminal {
+	if s.ErrTerminal && !s.NoColor {
 		colour = hclog.ForceColor
 	}
 	return hclog.New(&hclog.LoggerOptions{

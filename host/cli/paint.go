@@ -9,11 +9,15 @@ const (
 	cyan   = "36"
 )
 
-func (s Streams) paint(code, text string) string    { return painted(s.OutTerminal, code, text) }
-func (s Streams) errPaint(code, text string) string { return painted(s.ErrTerminal, code, text) }
+func (s Streams) paint(code, text string) string {
+	return painted(s.OutTerminal && !s.NoColor, code, text)
+}
+func (s Streams) errPaint(code, text string) string {
+	return painted(s.ErrTerminal && !s.NoColor, code, text)
+}
 
-func painted(terminal bool, code, text string) string {
-	if !terminal || text == "" {
+func painted(colours bool, code, text string) string {
+	if !colours || text == "" {
 		return text
 	}
 	return "\x1b[" + code + "m" + text + "\x1b[0m"

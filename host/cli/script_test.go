@@ -6,7 +6,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -30,6 +32,7 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		UpdateScripts:       os.Getenv("UPDATE") != "",
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"until": until},
 		Setup: func(env *testscript.Env) error {
 			home := filepath.Join(env.WorkDir, "home")
 			plugins := filepath.Join(home, ".action-llama", "plugins")
@@ -52,6 +55,25 @@ func TestScripts(t *testing.T) {
 			return os.Symlink(binary, filepath.Join(plugins, "al-provider-bell"))
 		},
 	})
+}
+
+// until is for what becomes true: "until PATTERN COMMAND..." runs the command
+// until a line of its output matches.
+func until(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: until PATTERN COMMAND [ARG...]")
+	}
+	pattern, err := regexp.Compile("(?m)" + args[0])
+	ts.Check(err)
+	for deadline := time.Now().Add(time.Minute); ; {
+		_ = ts.Exec(args[1], args[2:]...) // it may fail until then
+		if pattern.MatchString(ts.ReadFile("stdout")) {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("no line of %q ever matched %q", args[1:], args[0])
+		}
+	}
 }
 
 // bell is a provider of which the host knows nothing.

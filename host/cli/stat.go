@@ -16,6 +16,7 @@ import (
 type statOptions struct {
 	streams Streams
 	gateway gateway
+	watch   bool
 	json    bool
 }
 
@@ -26,8 +27,13 @@ func newStat(s Streams, run func(context.Context, statOptions) error) *cobra.Com
 		Use:   "stat",
 		Short: "Show agents, queues and runs",
 		Long: `Show agents, queues and runs of a project. It asks the running gateway; when
-none runs it reads the store, and says so.`,
+none runs it reads the store, and says so.
+
+An agent is idle, running, full (its queue is, and drops the oldest job for each
+that comes), limited (its budget of runs is used up), paused, disabled, or removed
+(from the configuration, with work left).`,
 		Example: `  al stat
+  al stat -w                                    again every two seconds
   al stat -p my-agents --json
   al stat --url https://gateway.example.com     with its key in AL_API_KEY`,
 		Args: words(cobra.NoArgs),
@@ -39,7 +45,8 @@ none runs it reads the store, and says so.`,
 		},
 	}
 	gatewayFlags(cmd, &w)
-	cmd.Flags().BoolVar(&o.json, "json", false, "print JSON")
+	cmd.Flags().BoolVarP(&o.watch, "watch", "w", false, "show it again and again, until Ctrl-C")
+	cmd.Flags().BoolVar(&o.json, "json", false, "print JSON; with -w one line each time")
 	return cmd
 }
 
@@ -47,9 +54,12 @@ none runs it reads the store, and says so.`,
 const statTimeout = 10 * time.Second
 
 func runStat(ctx context.Context, o statOptions) error {
-	ctx, cancel := context.WithTimeout(ctx, statTimeout)
-	defer cancel()
+	if o.watch {
+		return watchStat(ctx, o)
+	}
+	p := startProgress(o.streams, "asking the gateway")
 	status, err := statusOf(ctx, o)
+	p.stop()
 	if err != nil {
 		return err
 	}
@@ -60,27 +70,35 @@ func runStat(ctx context.Context, o statOptions) error {
 }
 
 func statusOf(ctx context.Context, o statOptions) (api.Status, error) {
+	ctx, cancel := context.WithTimeout(ctx, statTimeout)
+	defer cancel()
 	client, err := o.gateway.client()
-	switch {
-	case errors.Is(err, app.ErrNotRunning):
-		p, _, _, err := load(o.streams, o.gateway.dir, nil)
-		if err != nil {
-			return api.Status{}, err
+	if err == nil {
+		var status api.Status
+		if status, err = client.Status(ctx); !o.gateway.local() || !errors.Is(err, api.ErrUnreachable) {
+			return status, err
 		}
-		return app.OfflineStatus(ctx, p)
-	case err != nil:
+		// It was there a moment ago.
+	} else if !errors.Is(err, app.ErrNotRunning) {
 		return api.Status{}, err
-	default:
-		return client.Status(ctx)
 	}
+	p, _, _, err := load(o.streams, o.gateway.dir, nil)
+	if err != nil {
+		return api.Status{}, err
+	}
+	return app.OfflineStatus(ctx, p)
 }
 
 func showStatus(s Streams, status api.Status, now time.Time) error {
-	if status.Running {
+	switch {
+	case !status.Running:
+		fmt.Fprintf(s.Out, "gateway %s; this is what its store says\n", s.paint(yellow, "not running"))
+	case status.StopsAt != nil:
+		fmt.Fprintf(s.Out, "gateway %s on %s, process %d; runs have until %s\n", s.paint(yellow, "stopping"),
+			status.Address, status.PID, status.StopsAt.Local().Format(time.TimeOnly))
+	default:
 		fmt.Fprintf(s.Out, "gateway %s on %s, process %d, for %s\n", s.paint(green, "running"),
 			status.Address, status.PID, since(now, *status.StartedAt))
-	} else {
-		fmt.Fprintf(s.Out, "gateway %s; this is what its store says\n", s.paint(yellow, "not running"))
 	}
 	for _, p := range status.Providers {
 		line := fmt.Sprintf("provider %s %s %s", p.Type, p.Version, p.State)
@@ -92,22 +110,65 @@ func showStatus(s Streams, status api.Status, now time.Time) error {
 		}
 		fmt.Fprintln(s.Out, line)
 	}
+	if status.Paused {
+		fmt.Fprintf(s.Out, "project %s: %s; al resume lets it go on\n", s.paint(yellow, "paused"), status.PausedReason)
+	}
+	if status.LimitedUntil != nil {
+		fmt.Fprintf(s.Out, "project %s: its runs are used up until %s\n", s.paint(yellow, "limited"), clock(now, *status.LimitedUntil))
+	}
 	fmt.Fprintln(s.Out)
 
 	w := tabwriter.NewWriter(s.Out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "AGENT\tSTATE\tRUNNING\tWAITING\tOLDEST\tDROPPED\tLAST RUN\tNEXT TICK")
+	running := 0
 	for _, a := range status.Agents {
+		running += a.Running
 		oldest, next := "-", "-"
 		if a.Waiting > 0 {
 			oldest = time.Duration(a.OldestSeconds * float64(time.Second)).Round(time.Second).String()
 		}
 		if a.NextTick != nil {
-			next = a.NextTick.Local().Format("Mon 15:04:05")
+			next = clock(now, *a.NextTick)
 		}
 		fmt.Fprintf(w, "%s\t%s\t%d/%d\t%d/%d\t%s\t%d\t%s\t%s\n", a.Name, a.State, a.Running, a.Scale,
 			a.Waiting, a.Capacity, oldest, a.Dropped, lastRun(a.LastRun, now), next)
 	}
-	return w.Flush()
+	if status.Scale > 0 {
+		fmt.Fprintf(w, "all\t\t%d/%d\n", running, status.Scale)
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	return showHeld(s, status, now)
+}
+
+// showHeld says of each agent that is kept from running why, and what to do.
+func showHeld(s Streams, status api.Status, now time.Time) error {
+	space := "\n"
+	for _, a := range status.Agents {
+		var text string
+		switch {
+		case a.Paused:
+			text = fmt.Sprintf("%s is paused: %s; al resume %s lets it go on", a.Name, a.PausedReason, a.Name)
+		case a.LimitedUntil != nil:
+			text = fmt.Sprintf("%s has used up its runs until %s", a.Name, clock(now, *a.LimitedUntil))
+		default:
+			continue
+		}
+		if _, err := fmt.Fprintf(s.Out, "%s%s\n", space, text); err != nil {
+			return err
+		}
+		space = ""
+	}
+	return nil
+}
+
+// clock tells a time to come, by the weekday while that is clear.
+func clock(now, t time.Time) string {
+	if t.Sub(now) > 6*24*time.Hour {
+		return t.Local().Format("2006-01-02 15:04")
+	}
+	return t.Local().Format("Mon 15:04:05")
 }
 
 func lastRun(r *api.RunStatus, now time.Time) string {
