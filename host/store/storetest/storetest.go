@@ -58,6 +58,10 @@ func Exercise(t *testing.T, fresh func(t *testing.T) Place) {
 			}
 		})
 	}
+	t.Run("Fairness", func(t *testing.T) {
+		t.Parallel()
+		exerciseFairness(t, fresh)
+	})
 	t.Run("Model", func(t *testing.T) {
 		t.Parallel()
 		exerciseModel(t, fresh)
