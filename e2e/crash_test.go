@@ -5,13 +5,10 @@ package e2e
 import (
 	"context"
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"regexp"
-	"strconv"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -163,6 +160,7 @@ var crashFaults = regexp.MustCompile(`panic|internal error|store can not write|c
 // calm lets a gateway work off everything, compares all there is to compare,
 // and stops it in order.
 func (c *crashTest) calm() {
+	before := readCrashRecord(c.t, c.dir, maxJob)
 	c.start()
 	sent := c.ledger.start(c.t.Context(), c.now, someCrashLoad())
 	<-sent
@@ -175,6 +173,7 @@ func (c *crashTest) calm() {
 		c.t.Errorf("%d deliveries are still not accepted", n)
 	}
 	c.checkRequests()
+	c.checkJobs(before)
 	c.now.stop()
 	c.now = nil
 	c.marks.read()
@@ -199,202 +198,12 @@ func (c *crashTest) workedOff() bool {
 	return true
 }
 
-// checkRecord reads the store's file and looks for each delivery that was
-// accepted.
-func (c *crashTest) checkRecord() *crashRecord {
-	c.t.Helper()
-	r := readCrashRecord(c.t, c.dir, c.after)
-	r.check(c.t, crashMaxAttempts)
-	c.ledger.check(c.t, r)
-	return r
-}
-
-// checkStopped does the same while no gateway runs, when al stat has to say it
-// too.
-func (c *crashTest) checkStopped() *crashRecord {
-	c.t.Helper()
-	r := c.checkRecord()
-	for _, a := range c.stat().Agents {
-		if got := (crashDepth{int64(a.Waiting), int64(a.Running)}); got != r.depths[a.Name] {
-			c.t.Errorf("al stat says %+v of %s, and the record %+v", got, a.Name, r.depths[a.Name])
-		}
-		if int64(a.Dropped) != r.dropped[a.Name] {
-			c.t.Errorf("al stat says that %d jobs of %s were dropped, and the record %d", a.Dropped, a.Name, r.dropped[a.Name])
-		}
-	}
-	return r
-}
-
-// checkMetrics waits for a moment in which the metrics and the record say the
-// same: they can not be read at once, but a count that is wrong stays wrong.
-func (c *crashTest) checkMetrics() {
-	var metric, stored map[string]crashDepth
-	c.now.await("the metrics say what the record says", func() bool {
-		metric = map[string]crashDepth{}
-		for series, v := range c.now.metrics() {
-			if agent, ok := labelled(series, "al_queue_depth", "agent"); ok {
-				d := metric[agent]
-				d.waiting = int64(v)
-				metric[agent] = d
-			}
-			if agent, ok := labelled(series, "al_runs_active", "agent"); ok {
-				d := metric[agent]
-				d.running = int64(v)
-				metric[agent] = d
-			}
-		}
-		stored = readCrashRecord(c.t, c.dir, maxJob).depths
-		return maps.Equal(metric, stored)
-	})
-}
-
-const maxJob = 1 << 62
-
-// checkRequests compares what was sent to the gateway that runs with what it
-// counted: every request was answered, and every answer is counted.
-func (c *crashTest) checkRequests() {
-	counted := map[int]int{}
-	for series, v := range c.now.metrics() {
-		if code, ok := labelled(series, "al_webhook_requests_total", "code"); ok && v > 0 {
-			n, err := strconv.Atoi(code)
-			if err != nil {
-				c.t.Fatal(err)
-			}
-			counted[n] += int(v)
-		}
-	}
-	if !maps.Equal(counted, c.ledger.codes) {
-		c.t.Errorf("answers by status, as they were received: %v; as the metrics count them: %v", c.ledger.codes, counted)
-	}
-}
-
-// checkEnds compares the record with what the harnesses did, when all work is
-// over, and closes the book on it.
-func (c *crashTest) checkEnds(r *crashRecord) {
-	for id, run := range r.runs {
-		mark := c.marks.runs[id]
-		switch {
-		case run.state == "done" && (mark == nil || !mark.ended || mark.code != 0):
-			c.t.Errorf("run %s of job %d is done, and its harness says %+v", id, run.job, mark)
-		case run.state == "failed" && run.code > 0 && run.code < 100 && (mark == nil || int64(mark.code) != run.code):
-			c.t.Errorf("run %s of job %d failed with %d, and its harness says %+v", id, run.job, run.code, mark)
-		}
-		if j := r.jobs[run.job]; mark != nil && j != nil {
-			if want := 1 + j.merged; j.trigger != "schedule" && int64(mark.events) != want {
-				c.t.Errorf("run %s of job %d was told %d events of %d", id, run.job, mark.events, want)
-			}
-		}
-	}
-	for id := range c.marks.runs {
-		if _, ok := r.runs[id]; !ok {
-			c.t.Errorf("run %s was started, and there is no record of it", id)
-		}
-	}
-	last, open := c.after, r.last
-	for id, j := range r.jobs {
-		last = max(last, id)
-		switch j.state {
-		case "waiting", "running":
-			// A tick may have come just before the end.
-			if open = min(open, id-1); j.agent != "clock" {
-				c.t.Errorf("%+v: not worked off", *j)
-			}
-			continue
-		case "failed":
-			if j.agent != "newest" && (j.agent != "stubborn" || j.failures != crashRetries) {
-				c.t.Errorf("%+v: no reason to fail", *j)
-			}
-		case "dropped":
-			if j.agent != "narrow" && j.agent != "latest" && j.agent != "newest" {
-				c.t.Errorf("%+v: no reason to be dropped", *j)
-			}
-		}
-		if !c.seen[id] {
-			c.seen[id] = true
-			c.ended[j.state]++
-			c.runs += int(j.attempt)
-		}
-	}
-	if r.last != last {
-		c.t.Errorf("the last job was %d, and the last in the record is %d", r.last, last)
-	}
-	c.after = open
-	maps.DeleteFunc(c.seen, func(id int64, _ bool) bool { return id <= c.after })
-	c.marks.forget(func(run string) bool { return r.runs[run].job <= c.after })
-	c.ledger.close()
-}
-
-// check looks for every delivery that was sent.
-func (l *crashLedger) check(t *testing.T, r *crashRecord) {
-	t.Helper()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for id, s := range l.open {
-		found := 0
-		for _, agent := range s.agents {
-			jobs := r.byID[agent+" "+id]
-			if len(jobs) > 0 {
-				found++
-			}
-			active := 0
-			for _, j := range jobs {
-				if j.state == "waiting" || j.state == "running" || j.state == "done" {
-					active++
-				}
-			}
-			if len(jobs) > s.times || active > 1 {
-				t.Errorf("delivery %s was sent %d times and became %d jobs of %s, %d of them at work or done", id, s.times, len(jobs), agent, active)
-			}
-			if s.accepted && len(jobs) == 0 {
-				t.Errorf("delivery %s was accepted, and there is no job of %s for it", id, agent)
-			}
-		}
-		if found != 0 && found != len(s.agents) {
-			t.Errorf("delivery %s became jobs of %d of its %d agents", id, found, len(s.agents))
-		}
-	}
-}
-
-// close forgets what has ended.
-func (l *crashLedger) close() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	clear(l.open)
-}
-
 func (c *crashTest) report() {
 	c.t.Logf("record: %s; %d kills (%d of them while starting), %d orderly stops; slowest start %s",
 		time.Since(c.began).Round(time.Second), c.kills, c.early, c.stopped, c.slowest.Round(time.Millisecond))
 	l := c.ledger
 	c.t.Logf("record: %d deliveries, sent %d times: %d accepted, %d refused, %d unanswered; jobs %v; %d runs, %d harnesses began",
 		l.last, l.sent, l.accepted, l.refused, l.unanswered, c.ended, c.runs, c.marks.started)
-}
-
-// metrics reads the gateway's metrics.
-func (g *gateway) metrics() map[string]float64 {
-	g.t.Helper()
-	out := map[string]float64{}
-	for line := range strings.Lines(g.body("/metrics")) {
-		series, value, ok := strings.Cut(strings.TrimSpace(line), " ")
-		if v, err := strconv.ParseFloat(value, 64); ok && err == nil && !strings.HasPrefix(line, "#") {
-			out[series] = v
-		}
-	}
-	return out
-}
-
-// labelled returns the value of a label of a series with the given name.
-func labelled(series, name, label string) (string, bool) {
-	rest, ok := strings.CutPrefix(series, name+"{")
-	if !ok {
-		return "", false
-	}
-	_, rest, ok = strings.Cut(rest, label+`="`)
-	if !ok {
-		return "", false
-	}
-	value, _, ok := strings.Cut(rest, `"`)
-	return value, ok
 }
 
 func jobsByDelivery(t *testing.T, p *project) map[string][]job.State {

@@ -208,7 +208,7 @@ func (a *App) prepareWork(p *config.Project, registry *prometheus.Registry) erro
 	registry.MustRegister(queue.NewCollector(a.store.Queues, time.Now, a.log.Named("queue")))
 
 	a.cron, err = cron.New(cron.Options{
-		Accept: a.store.Accept, Wake: a.dispatcher.Wake, Log: a.log.Named("cron"), Registerer: registry,
+		Accept: a.accept, Wake: a.dispatcher.Wake, Log: a.log.Named("cron"), Registerer: registry,
 	})
 	if err != nil {
 		return err
@@ -221,7 +221,7 @@ func (a *App) prepareWork(p *config.Project, registry *prometheus.Registry) erro
 
 	a.use = newCredentialUse(p.Dir, a.log.Named("credentials"))
 	a.ingest = ingest.New(ingest.Options{
-		Store: a.store, Wake: a.dispatcher.Wake, Cancel: a.dispatcher.CancelRun,
+		Store: intake{a}, Wake: a.dispatcher.Wake, Cancel: a.dispatcher.CancelRun,
 		Log: a.log.Named("ingest"), Registerer: registry,
 		MaxBodyBytes: p.Gateway.MaxBodyBytes, MaxInflightBytes: p.Gateway.MaxInflightBytes,
 		Now: time.Now, Proved: a.use.used,

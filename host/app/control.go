@@ -31,7 +31,7 @@ func (a *App) Start(ctx context.Context, agent string, ask api.Ask) (api.JobStat
 	case configured.Scale == 0:
 		return api.JobStatus{}, api.Conflict("agent %s is disabled; give it a scale in agents/%s/config.toml", agent, agent)
 	}
-	accepted, err := a.store.Accept(ctx, store.Acceptance{
+	accepted, err := a.accept(ctx, store.Acceptance{
 		Jobs: []store.NewJob{{Agent: agent, Trigger: job.Manual, Context: []byte(ask.Prompt)}},
 		At:   time.Now(),
 	})

@@ -530,6 +530,18 @@ al_queue_wait_seconds_bucket{agent="a",le="3600"} 1
 al_queue_wait_seconds_bucket{agent="a",le="+Inf"} 1
 al_queue_wait_seconds_sum{agent="a"} 2
 al_queue_wait_seconds_count{agent="a"} 1
+# HELP al_jobs_accepted_total Jobs asked for and recorded, by what became of them at once: queued, merged into one that waits, duplicate, skipped for a busy key, limited by a budget.
+# TYPE al_jobs_accepted_total counter
+al_jobs_accepted_total{agent="a",outcome="duplicate"} 0
+al_jobs_accepted_total{agent="a",outcome="limited"} 0
+al_jobs_accepted_total{agent="a",outcome="merged"} 0
+al_jobs_accepted_total{agent="a",outcome="queued"} 0
+al_jobs_accepted_total{agent="a",outcome="skipped"} 0
+# HELP al_jobs_ended_total Jobs that ended after their last run, by outcome: done, failed or dead.
+# TYPE al_jobs_ended_total counter
+al_jobs_ended_total{agent="a",outcome="dead"} 0
+al_jobs_ended_total{agent="a",outcome="done"} 0
+al_jobs_ended_total{agent="a",outcome="failed"} 1
 `))
 		if err != nil {
 			t.Error(err)

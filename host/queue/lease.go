@@ -2,8 +2,10 @@ package queue
 
 import (
 	"context"
+	"slices"
 	"time"
 
+	"github.com/action-llama/gateway/host/job"
 	"github.com/action-llama/gateway/host/store"
 )
 
@@ -125,6 +127,9 @@ func (d *Dispatcher) giveBack(ctx context.Context, leaseEndedBefore time.Time) e
 	for _, run := range r.Lost {
 		d.log.Warn("run was lost with its host, its job went back", "agent", run.Agent, "run", run.ID,
 			"job", run.Job, "attempt", run.Attempt, "lost_host", run.Host)
+		if slices.Contains(r.Dead, run.Job) {
+			d.metrics.jobs.end(run.Agent, job.Dead)
+		}
 	}
 	for _, id := range r.Dead {
 		d.log.Error("job is dead, its runs were lost too often", "job", id, "max_attempts", d.opts.MaxAttempts)

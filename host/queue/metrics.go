@@ -13,6 +13,7 @@ import (
 )
 
 type metrics struct {
+	jobs     jobMetrics
 	runs     *prometheus.CounterVec
 	duration *prometheus.HistogramVec
 	wait     *prometheus.HistogramVec
@@ -20,6 +21,7 @@ type metrics struct {
 
 func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	m := &metrics{
+		jobs: newJobMetrics(),
 		runs: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "al_runs_total",
 			Help: "Runs that ended, by outcome: done, failed, killed, released or lost.",
@@ -39,7 +41,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	if r == nil {
 		return m, nil
 	}
-	return m, errors.Join(r.Register(m.runs), r.Register(m.duration), r.Register(m.wait))
+	return m, errors.Join(m.jobs.register(r), r.Register(m.runs), r.Register(m.duration), r.Register(m.wait))
 }
 
 func (m *metrics) started(c store.Claimed) {
@@ -67,6 +69,7 @@ func (d *Dispatcher) SetAgents(agents []string) {
 		}
 		m.duration.WithLabelValues(agent)
 		m.wait.WithLabelValues(agent)
+		m.jobs.create(agent)
 	}
 	d.mu.Lock()
 	before := d.agents
@@ -78,6 +81,7 @@ func (d *Dispatcher) SetAgents(agents []string) {
 			m.runs.DeletePartialMatch(gone)
 			m.duration.DeletePartialMatch(gone)
 			m.wait.DeletePartialMatch(gone)
+			m.jobs.drop(agent)
 		}
 	}
 }

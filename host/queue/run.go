@@ -82,8 +82,11 @@ func (d *Dispatcher) supervise(ctx, storeCtx context.Context, a *active) bool {
 		retryAt = d.opts.Retry(c.Job, d.opts.Now())
 	}
 	recorded := outcome != outcomeLost && d.record(storeCtx, a, result, retryAt)
-	if !recorded {
+	switch {
+	case !recorded:
 		outcome = outcomeLost
+	case result.State != job.Waiting && retryAt.IsZero():
+		d.metrics.jobs.end(c.Job.Agent, result.State)
 	}
 	d.metrics.ended(c, outcome, took)
 	fields := []any{"outcome", outcome, "duration", took.Round(time.Millisecond), "exit_code", result.ExitCode}

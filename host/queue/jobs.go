@@ -1,0 +1,88 @@
+package queue
+
+import (
+	"errors"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/action-llama/gateway/host/job"
+	"github.com/action-llama/gateway/host/store"
+)
+
+// What became of jobs when they came.
+const (
+	intoQueue     = "queued"
+	intoBurst     = "merged"
+	asDuplicate   = "duplicate"
+	forBusyKey    = "skipped"
+	forWantBudget = "limited"
+)
+
+// jobMetrics count jobs where runs are not enough to tell: a job has several
+// runs, or none. With the depth of its queue, its active runs and its dropped
+// jobs they add up for every agent:
+//
+//	queued + skipped + limited = done + failed + dead + dropped + depth + active
+type jobMetrics struct {
+	accepted *prometheus.CounterVec
+	ended    *prometheus.CounterVec
+}
+
+func newJobMetrics() jobMetrics {
+	return jobMetrics{
+		accepted: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "al_jobs_accepted_total",
+			Help: "Jobs asked for and recorded, by what became of them at once: queued, merged into one that waits, duplicate, skipped for a busy key, limited by a budget.",
+		}, []string{"agent", "outcome"}),
+		ended: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "al_jobs_ended_total",
+			Help: "Jobs that ended after their last run, by outcome: done, failed or dead.",
+		}, []string{"agent", "outcome"}),
+	}
+}
+
+func (m jobMetrics) register(r prometheus.Registerer) error {
+	return errors.Join(r.Register(m.accepted), r.Register(m.ended))
+}
+
+func (m jobMetrics) create(agent string) {
+	for _, outcome := range []string{intoQueue, intoBurst, asDuplicate, forBusyKey, forWantBudget} {
+		m.accepted.WithLabelValues(agent, outcome)
+	}
+	for _, state := range []job.State{job.Done, job.Failed, job.Dead} {
+		m.ended.WithLabelValues(agent, string(state))
+	}
+}
+
+func (m jobMetrics) drop(agent string) {
+	gone := prometheus.Labels{"agent": agent}
+	m.accepted.DeletePartialMatch(gone)
+	m.ended.DeletePartialMatch(gone)
+}
+
+func (m jobMetrics) end(agent string, state job.State) {
+	m.ended.WithLabelValues(agent, string(state)).Inc()
+}
+
+// Accepted counts what the store made of the jobs of an acceptance. Ticks that
+// it did not take are no jobs.
+func (d *Dispatcher) Accepted(a store.Acceptance, out store.Accepted) {
+	for i := range min(len(a.Jobs), len(out.Verdicts)) {
+		var outcome string
+		switch out.Verdicts[i] {
+		case store.Enqueued:
+			outcome = intoQueue
+		case store.Merged:
+			outcome = intoBurst
+		case store.Duplicate:
+			outcome = asDuplicate
+		case store.Skipped:
+			outcome = forBusyKey
+		case store.Limited:
+			outcome = forWantBudget
+		case store.Busy, store.Paused:
+			continue
+		}
+		d.metrics.jobs.accepted.WithLabelValues(a.Jobs[i].Agent, outcome).Inc()
+	}
+}
