@@ -96,6 +96,9 @@ func TestNoStatementWalksATable(t *testing.T) {
 			for plan.next() {
 				step := plan.ColumnText(3)
 				switch {
+				case strings.Contains(sql, "state = 'waiting'") && strings.Contains(step, "jobs_by_agent"):
+					// Past every job of the agent that has ended.
+					t.Errorf("%s\n  %s", sql, step)
 				case strings.HasPrefix(step, "SCAN totals"), // one row
 					strings.HasPrefix(step, "SCAN queues"),                               // a row for each agent
 					strings.HasPrefix(step, "SCAN receipts USING INDEX receipts_by_age"), // in order, until enough are found

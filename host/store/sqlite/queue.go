@@ -100,7 +100,8 @@ func (t *tx) saveQueue(row *queueRow) error {
 // findHead looks for the oldest job of a queue that could start, after one
 // that may have been it can not any more, or one can that could not.
 func (t *tx) findHead(row *queueRow) error {
-	q := t.prepare(`SELECT id FROM jobs WHERE agent = ? AND state = 'waiting' AND blocked = 0 AND ready_at IS NULL
+	// Left to itself, SQLite takes the index with all jobs that have ended.
+	q := t.prepare(`SELECT id FROM jobs INDEXED BY jobs_ready WHERE agent = ? AND state = 'waiting' AND blocked = 0 AND ready_at IS NULL
 		ORDER BY id LIMIT 1`).text(row.agent)
 	ok, err := q.one()
 	if !ok {
@@ -128,7 +129,7 @@ func (row *queueRow) pushBack(id int64) {
 
 // dropOldest pushes the oldest waiting job out of a full queue.
 func (t *tx) dropOldest(row *queueRow, at time.Time) (int64, error) {
-	q := t.prepare(`SELECT id, concurrency_key FROM jobs WHERE agent = ? AND state = 'waiting' ORDER BY id LIMIT 1`).text(row.agent)
+	q := t.prepare(`SELECT id, concurrency_key FROM jobs INDEXED BY jobs_waiting WHERE agent = ? AND state = 'waiting' ORDER BY id LIMIT 1`).text(row.agent)
 	ok, err := q.one()
 	if err != nil {
 		return 0, err

@@ -135,7 +135,7 @@ func (r *Reader) Queues(ctx context.Context) ([]store.Queue, error) {
 	err := r.read(ctx, func(c *conn) error {
 		list = nil
 		q := c.prepare(`SELECT agent, scale, capacity, waiting, running, dropped,
-			(SELECT queued_at FROM jobs WHERE jobs.agent = queues.agent AND state = 'waiting' ORDER BY id LIMIT 1),
+			(SELECT queued_at FROM jobs INDEXED BY jobs_waiting WHERE jobs.agent = queues.agent AND state = 'waiting' ORDER BY id LIMIT 1),
 			paused, paused_reason, closed_until, last_tick FROM queues ORDER BY agent`)
 		for q.next() {
 			list = append(list, store.Queue{
@@ -175,6 +175,9 @@ func (r *Reader) Project(ctx context.Context) (store.Project, error) {
 // the text, not into a parameter: only then does SQLite see that an index over
 // some of the states will do.
 func (c *conn) list(columns, table string, q store.Query, before any) *stmt {
+	if table == "jobs" && q.Agent != "" && q.State == job.Waiting {
+		table += ` INDEXED BY jobs_waiting` // left to itself, SQLite takes the one with all that have ended
+	}
 	sql := `SELECT ` + columns + ` FROM ` + table + ` WHERE id < ?`
 	switch q.State {
 	case "":
