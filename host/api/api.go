@@ -31,6 +31,7 @@ type Gateway interface {
 	Statistics
 	Control
 	Pauses
+	Deliveries
 }
 
 // Health is of use to those who watch the gateway from outside.
@@ -94,6 +95,7 @@ func routes(g Gateway) []route {
 		statsRoutes(g),
 		controlRoutes(g),
 		pauseRoutes(g),
+		deliveryRoutes(g),
 	} {
 		all = append(all, subject...)
 	}

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -19,6 +20,7 @@ import (
 	"github.com/action-llama/gateway/host/api"
 	"github.com/action-llama/gateway/host/config"
 	"github.com/action-llama/gateway/host/cron"
+	"github.com/action-llama/gateway/host/deliveries"
 	"github.com/action-llama/gateway/host/ingest"
 	"github.com/action-llama/gateway/host/pluginhost"
 	"github.com/action-llama/gateway/host/queue"
@@ -56,6 +58,7 @@ type App struct {
 	runner     *runner.Runner
 	use        *credentialUse
 	stopping   *stopping
+	view       atomic.Pointer[deliveries.View] // of what ingest works by
 
 	// cleanups undo New, the last first.
 	cleanups []func() error
@@ -254,7 +257,7 @@ func (a *App) firstWiring(ctx context.Context, p *config.Project) error {
 		return err
 	}
 	a.warn(problems)
-	a.ingest.Update(w.routes)
+	a.adopt(w)
 	return nil
 }
 
@@ -331,8 +334,15 @@ func (a *App) keepWired(ctx context.Context) {
 		if err := w.problems.Err(); err != nil {
 			a.log.Error("a provider came up with which the configuration does not fit", "error", err)
 		}
-		a.ingest.Update(w.routes)
+		a.adopt(w)
 	}
+}
+
+// adopt makes a wiring what deliveries are judged by, and explained by.
+// The channel is that of ingest.Handler.Update.
+func (a *App) adopt(w wiring) (left <-chan struct{}) {
+	a.view.Store(w.view)
+	return a.ingest.Update(w.routes)
 }
 
 const (

@@ -43,9 +43,14 @@ func (bell) Verify(_ context.Context, req sdk.Request, secrets []sdk.Secret) (sd
 	return sdk.VerifyHMACSHA256(secrets, "secret", sig, req.Body)
 }
 
+// Parse reads bodies like "4711" and "4711 at the back".
 func (bell) Parse(_ context.Context, req sdk.Request) ([]sdk.Event, error) {
+	id, door, ok := strings.Cut(string(req.Body), " at the ")
+	if !ok {
+		door = "front"
+	}
 	return []sdk.Event{{
-		Name: "ring", DeliveryID: string(req.Body), Attributes: map[string][]string{"door": {"front"}},
+		Name: "ring", DeliveryID: id, Attributes: map[string][]string{"door": {door}},
 		Extra: map[string]any{"opener": "key-of-" + string(req.Body)}, Sensitive: []string{"opener"},
 	}}, nil
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/action-llama/gateway/host/config"
+	"github.com/action-llama/gateway/host/deliveries"
 	"github.com/action-llama/gateway/host/ingest"
 	"github.com/action-llama/gateway/host/match"
 	"github.com/action-llama/gateway/sdk"
@@ -15,6 +16,8 @@ type lookup func(typ string) (sdk.Provider, error)
 // wiring is a configuration put together with the providers that run.
 type wiring struct {
 	routes *ingest.Routes
+	// view is the same for those who look back at deliveries.
+	view *deliveries.View
 	// problems are what does not fit together.
 	problems config.Problems
 	// down says of each type whose provider does not run why. Its sources are
@@ -48,16 +51,23 @@ func wire(p *config.Project, credentials config.Credentials, find lookup) wiring
 		route.Sources = append(route.Sources, s)
 	}
 
+	w.view = &deliveries.View{Routes: w.routes, Sources: sourcesOf(p)}
 	enabled, disabled := triggers{places: map[string]config.Pos{}}, triggers{places: map[string]config.Pos{}}
 	for _, agent := range p.Agents {
 		for i, trigger := range agent.Triggers {
+			at := deliveries.Trigger{
+				Agent: agent.Name, Source: trigger.Source, Label: origin{agent.Name, i}.String(), At: trigger.Pos.String(),
+				Disabled: agent.Scale == 0,
+			}
 			switch _, running := descriptors[trigger.Source]; {
 			case !running:
+				at.Index = -1 // nobody knows what its filters mean
 			case agent.Scale == 0:
-				disabled.add(agent, i, trigger)
+				at.Index = disabled.add(agent, i, trigger)
 			default:
-				enabled.add(agent, i, trigger)
+				at.Index = enabled.add(agent, i, trigger)
 			}
+			w.view.Triggers = append(w.view.Triggers, at)
 		}
 	}
 	policies, found := policiesOf(p)
@@ -67,9 +77,9 @@ func wire(p *config.Project, credentials config.Credentials, find lookup) wiring
 	}
 	matcher, faults := match.Compile(enabled.list, descriptors)
 	w.problems = append(w.problems, enabled.problems(faults)...)
-	_, faults = match.Compile(disabled.list, descriptors) // only for what is wrong with them
+	idle, faults := match.Compile(disabled.list, descriptors)
 	w.problems = append(w.problems, disabled.problems(faults)...)
-	w.routes.Matcher = matcher
+	w.routes.Matcher, w.view.Disabled = matcher, idle
 	return w
 }
 
@@ -115,13 +125,15 @@ type origin struct {
 
 func (o origin) String() string { return fmt.Sprintf("webhooks[%d]", o.trigger) }
 
-func (t *triggers) add(agent config.Agent, i int, trigger config.Trigger) {
+// add returns the index of a trigger among them.
+func (t *triggers) add(agent config.Agent, i int, trigger config.Trigger) int {
 	m := match.Trigger{Agent: agent.Name, Source: trigger.Source, Pos: t.place(trigger.Pos)}
 	for _, f := range trigger.Filters {
 		m.Filters = append(m.Filters, match.Filter{Name: f.Name, Values: f.Values, List: f.IsList, Pos: t.place(f.Pos)})
 	}
 	t.list = append(t.list, m)
 	t.origins = append(t.origins, origin{agent.Name, i})
+	return len(t.list) - 1
 }
 
 func (t *triggers) place(pos config.Pos) string {

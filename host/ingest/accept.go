@@ -2,6 +2,8 @@ package ingest
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -20,6 +22,9 @@ type accepting struct {
 	sources []string
 	start   time.Time
 	id      string // of its receipt
+	// replayOf is the receipt that is let happen again; empty for what a vendor
+	// sent.
+	replayOf string
 }
 
 func (d *accepting) receipt(outcome job.Outcome, events []sdk.Event) job.Receipt {
@@ -35,9 +40,10 @@ func (d *accepting) receipt(outcome job.Outcome, events []sdk.Event) job.Receipt
 		Body:       d.req.Body,
 		Outcome:    outcome,
 		Events:     len(events),
+		ReplayOf:   d.replayOf,
 	}
 	if len(events) > 0 {
-		r.DeliveryID = events[0].DeliveryID
+		r.DeliveryID, r.Event = events[0].DeliveryID, Kind(events[0])
 	} else if name := d.route.Descriptor.DeliveryIDHeader; name != "" {
 		r.DeliveryID = d.req.Header.Get(name)
 	}
@@ -63,14 +69,38 @@ func (d *accepting) handshake(reply *sdk.Reply) answer {
 	return fromProvider(reply)
 }
 
+// Kind is what an event is, in a word: "push", "issues.labeled".
+func Kind(e sdk.Event) string {
+	if e.Action == "" {
+		return e.Name
+	}
+	return e.Name + "." + e.Action
+}
+
 // accept matches the events, commits their jobs and only then answers.
 func (d *accepting) accept(ctx context.Context, routes *Routes, events []sdk.Event) answer {
+	sum, fates, err := d.record(ctx, routes, events)
+	switch {
+	case errors.Is(err, errContext):
+		d.h.log.Error("delivery refused", "receipt", d.id, "error", err)
+		return unavailable("internal", "the context can not be built")
+	case err != nil:
+		return d.notStored(err)
+	}
+	return d.reply(sum, events, fates)
+}
+
+// errContext: what an agent would see of an event can not be written.
+var errContext = errors.New("the context can not be built")
+
+// record matches the events and commits their jobs. fates are what became of
+// each event.
+func (d *accepting) record(ctx context.Context, routes *Routes, events []sdk.Event) (sum Summary, fates []job.Outcome, err error) {
 	plan, err := d.plan(routes, events)
 	if err != nil {
-		d.h.log.Error("delivery refused: its context can not be built", "receipt", d.id, "error", err)
-		return unavailable("internal", "the context can not be built")
+		return sum, nil, fmt.Errorf("%w: %w", errContext, err)
 	}
-	sum := summary{OK: true, Receipt: d.id, Events: len(events), Matched: len(plan.jobs)}
+	sum = Summary{OK: true, Receipt: d.id, Events: len(events), Matched: len(plan.jobs)}
 	if len(plan.jobs) == 0 {
 		d.note(d.receipt(plan.outcome(), events))
 	} else {
@@ -78,14 +108,14 @@ func (d *accepting) accept(ctx context.Context, routes *Routes, events []sdk.Eve
 		r.Matched = len(plan.jobs)
 		accepted, err := d.h.store.Accept(ctx, store.Acceptance{Receipt: &r, Jobs: plan.jobs, At: d.start})
 		if err != nil {
-			return d.notStored(err)
+			return sum, nil, err
 		}
 		plan.settle(accepted)
 		sum.count(accepted)
 		d.follow(accepted, sum.Queued > 0)
 	}
 	d.report(sum, plan.fates)
-	return d.reply(sum, events, plan.fates)
+	return sum, plan.fates, nil
 }
 
 // follow does what a commit asks for besides its answer.
@@ -125,7 +155,7 @@ func (d *accepting) plan(routes *Routes, events []sdk.Event) (plan, error) {
 			}
 			seen[e.DeliveryID]++
 		}
-		hits, heldBack := routes.match(d.sources, e)
+		hits, heldBack := routes.Match(d.sources, e)
 		p.fates[i] = job.Unmatched
 		if heldBack {
 			p.fates[i] = job.HeldBack
@@ -136,7 +166,7 @@ func (d *accepting) plan(routes *Routes, events []sdk.Event) (plan, error) {
 			if payload == nil || hit.Source != source {
 				source = hit.Source
 				var err error
-				if payload, err = contextJSON(*e, d.route.Descriptor.Type, source, d.id); err != nil {
+				if payload, err = ContextJSON(*e, d.route.Descriptor.Type, source, d.id); err != nil {
 					return p, err
 				}
 			}
@@ -150,6 +180,7 @@ func (d *accepting) plan(routes *Routes, events []sdk.Event) (plan, error) {
 				Context:    payload,
 				Sensitive:  sensitive(e.Sensitive),
 				Key:        key,
+				Again:      d.replayOf != "",
 			}
 			if policy := routes.policy(hit.Trigger); policy != nil {
 				policy.Apply(&j, e)
@@ -230,7 +261,7 @@ func (d *accepting) logDrops(drops []store.Drop) {
 	}
 }
 
-func (d *accepting) report(sum summary, fates []job.Outcome) {
+func (d *accepting) report(sum Summary, fates []job.Outcome) {
 	provider := d.route.Descriptor.Type
 	for _, fate := range fates {
 		d.h.metrics.events.WithLabelValues(provider, string(fate)).Inc()
@@ -243,7 +274,7 @@ func (d *accepting) report(sum summary, fates []job.Outcome) {
 
 // reply is what the provider asks for, in the first event that asks, else the
 // summary.
-func (d *accepting) reply(sum summary, events []sdk.Event, fates []job.Outcome) answer {
+func (d *accepting) reply(sum Summary, events []sdk.Event, fates []job.Outcome) answer {
 	for i, e := range events {
 		wanted := e.Taken
 		switch fates[i] {

@@ -19,8 +19,8 @@ type answer struct {
 	body   []byte
 }
 
-// summary is the host's own answer to a delivery.
-type summary struct {
+// Summary is the host's own answer to a delivery.
+type Summary struct {
 	OK        bool   `json:"ok"`
 	Receipt   string `json:"receipt"`
 	Events    int    `json:"events"`
@@ -32,7 +32,7 @@ type summary struct {
 }
 
 // count adds what became of the jobs.
-func (s *summary) count(accepted store.Accepted) {
+func (s *Summary) count(accepted store.Accepted) {
 	s.Dropped = len(accepted.Dropped)
 	for _, verdict := range accepted.Verdicts {
 		switch verdict {
@@ -48,7 +48,7 @@ func (s *summary) count(accepted store.Accepted) {
 	s.Duplicate = accepted.Outcome(job.Queued) == job.Duplicate
 }
 
-func (s summary) answer() answer { return jsonAnswer(http.StatusOK, s) }
+func (s Summary) answer() answer { return jsonAnswer(http.StatusOK, s) }
 
 type refusal struct {
 	OK     bool   `json:"ok"`

@@ -32,9 +32,9 @@ type webhookContext struct {
 	Extra      map[string]any `json:"extra,omitempty"`
 }
 
-// contextJSON builds the context of an event. Where it came from is what the
+// ContextJSON builds the context of an event. Where it came from is what the
 // route and the signature proved, never what the payload says.
-func contextJSON(e sdk.Event, provider, source, receipt string) ([]byte, error) {
+func ContextJSON(e sdk.Event, provider, source, receipt string) ([]byte, error) {
 	c := webhookContext{
 		Source:     source,
 		Provider:   provider,

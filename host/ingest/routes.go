@@ -18,19 +18,25 @@ type Routes struct {
 	Policies []flow.Policy
 }
 
-// match returns the agents that an event starts, and whether there are others
+// Match returns the agents that an event starts, and whether there are others
 // that ignore who caused it.
-func (r *Routes) match(sources []string, e *sdk.Event) (hits []match.Hit, heldBack bool) {
+func (r *Routes) Match(sources []string, e *sdk.Event) (hits []match.Hit, heldBack bool) {
 	hits = r.Matcher.MatchFunc(sources, e.Attributes, func(trigger int) bool {
-		p := r.policy(trigger)
-		if p == nil {
-			return true
-		}
-		_, held := p.HoldsBack(e)
+		_, held := r.HoldsBack(trigger, e)
 		heldBack = heldBack || held
 		return !held
 	})
 	return hits, heldBack
+}
+
+// HoldsBack says whether a trigger ignores who caused an event, and why, for
+// people.
+func (r *Routes) HoldsBack(trigger int, e *sdk.Event) (reason string, held bool) {
+	p := r.policy(trigger)
+	if p == nil {
+		return "", false
+	}
+	return p.HoldsBack(e)
 }
 
 // policy returns that of a trigger, or nil when it has none.

@@ -64,8 +64,10 @@ type Receipt struct {
 	Body       []byte // raw, whatever its size
 	Outcome    Outcome
 	Reason     string // for people: why it is a dead letter
+	Event      string // what its first event was, for lists: "issues.labeled"
 	Events     int
 	Matched    int
+	ReplayOf   string // id of the receipt that this one repeats; empty for what a vendor sent
 }
 
 // Job is one event, tick or manual call for one agent.

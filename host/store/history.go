@@ -19,6 +19,18 @@ type History interface {
 	// empty, for each that anything happened to, by name. It relies on ids of
 	// runs being those of job.NewID.
 	Tally(ctx context.Context, agent string, since time.Time) ([]Tally, error)
+	// Taken lists which jobs took events of receipts, in the order of the
+	// receipts and then of the jobs. The jobs come without their contexts.
+	Taken(ctx context.Context, receipts []string) ([]Taken, error)
+}
+
+// Taken is an event of a receipt that a job took.
+type Taken struct {
+	Receipt    string
+	Event      string // its name
+	DeliveryID string
+	Joined     bool // the job was there already, for an earlier event
+	Job        job.Job
 }
 
 // Tally is how one agent's work went in some time.

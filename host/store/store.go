@@ -123,6 +123,9 @@ type NewJob struct {
 	// was dropped, failed or ended dead does not stand in the way. Empty means
 	// that repeats can not be told.
 	Key string
+	// Again: one that is done does not stand in the way either. The job takes
+	// its key over, so that what the vendor repeats is a repeat of this one.
+	Again bool
 	// OnlyIfFree refuses the job (Busy, or Paused) unless it could start at
 	// once: cron ticks are not queued behind other work.
 	OnlyIfFree bool
@@ -350,6 +353,14 @@ type Query struct {
 	State  job.State
 	Before string // records older than the one with this id
 	Limit  int    // defaults to 100, at most 1000
+
+	// Of receipts alone.
+	Provider string
+	Source   string // among those that the delivery was proved for
+	Outcome  job.Outcome
+	Since    time.Time // received at that time or later; relies on ids being those of job.NewID
+	// Dead: only what was not understood, or has a job that was given up.
+	Dead bool
 }
 
 // Prune says how much history to keep.

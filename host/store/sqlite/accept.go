@@ -78,6 +78,11 @@ func (o *acceptOp) receiptID() string {
 // busy; and only then is it queued, and the queue's bound kept.
 func (o *acceptOp) enqueue(t *tx, i int) (store.Verdict, int64, error) {
 	j := &o.Jobs[i]
+	if j.Again {
+		if err := t.freeKey(j.Agent, j.Source, j.Key); err != nil {
+			return 0, 0, err
+		}
+	}
 	if id, err := t.jobByKey(j.Agent, j.Source, j.Key); id != 0 || err != nil {
 		return store.Duplicate, id, err
 	}
@@ -243,11 +248,11 @@ func (t *tx) jobByKey(agent, source, key string) (int64, error) {
 
 func (t *tx) insertReceipt(r *storedReceipt) error {
 	q := t.prepare(`INSERT INTO receipts (id, provider, sources, delivery_id, received_at, method, path, query,
-			outcome, reason, events, matched, size, codec, header, body)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`).
+			outcome, reason, event, events, matched, replay_of, size, codec, header, body)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`).
 		text(r.ID).text(r.Provider).text(r.sources).text(r.DeliveryID).time(r.ReceivedAt).
 		text(r.Method).text(r.Path).text(r.Query).text(string(r.Outcome)).text(r.Reason).
-		int(int64(r.Events)).int(int64(r.Matched)).int(r.size()).int(r.packed.codec).
+		text(r.Event).int(int64(r.Events)).int(int64(r.Matched)).text(r.ReplayOf).int(r.size()).int(r.packed.codec).
 		text(r.header)
 	body := r.packed.bytes
 	whole := len(body) <= bodyChunk

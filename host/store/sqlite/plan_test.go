@@ -70,7 +70,25 @@ func TestNoStatementWalksATable(t *testing.T) {
 	must(err)
 	_, err = s.RunsOf(ctx, 1)
 	must(err)
-	_, err = s.Receipts(ctx, store.Query{})
+	for _, outcome := range []job.Outcome{"", job.Queued, job.Unmatched, job.Unparseable} {
+		for mask := range 16 {
+			q := store.Query{Outcome: outcome, Dead: mask&1 != 0}
+			if mask&2 != 0 {
+				q.Provider = "fake"
+			}
+			if mask&4 != 0 {
+				q.Source = "one"
+			}
+			if mask&8 != 0 {
+				q.Since = noon
+			}
+			_, err = s.Receipts(ctx, q)
+			must(err)
+		}
+	}
+	_, err = s.Taken(ctx, []string{"010"})
+	must(err)
+	_, err = s.Accept(ctx, store.Acceptance{Jobs: []store.NewJob{{Agent: "dev", Key: "0", Again: true}}, At: noon})
 	must(err)
 	_, err = s.Receipt(ctx, "010")
 	must(err)

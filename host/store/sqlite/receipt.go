@@ -9,19 +9,20 @@ import (
 )
 
 const receiptColumns = `id, provider, sources, delivery_id, received_at, method, path, query,
-	outcome, reason, events, matched, header`
+	outcome, reason, event, events, matched, replay_of, header`
 
 func (s *stmt) receiptAt() (job.Receipt, error) {
 	r := job.Receipt{
 		ID: s.ColumnText(0), Provider: s.ColumnText(1), DeliveryID: s.ColumnText(3), ReceivedAt: s.timeAt(4),
 		Method: s.ColumnText(5), Path: s.ColumnText(6), Query: s.ColumnText(7),
-		Outcome: job.Outcome(s.ColumnText(8)), Reason: s.ColumnText(9), Events: s.ColumnInt(10), Matched: s.ColumnInt(11),
+		Outcome: job.Outcome(s.ColumnText(8)), Reason: s.ColumnText(9), Event: s.ColumnText(10),
+		Events: s.ColumnInt(11), Matched: s.ColumnInt(12), ReplayOf: s.ColumnText(13),
 	}
 	var err error
 	if r.Sources, err = decodeStrings(s.ColumnText(2)); err != nil {
 		return r, fmt.Errorf("receipt %s: sources: %w", r.ID, err)
 	}
-	if r.Header, err = decodeHeader(s.ColumnText(12)); err != nil {
+	if r.Header, err = decodeHeader(s.ColumnText(14)); err != nil {
 		return r, fmt.Errorf("receipt %s: header: %w", r.ID, err)
 	}
 	return r, nil
@@ -30,14 +31,12 @@ func (s *stmt) receiptAt() (job.Receipt, error) {
 // Receipts implements [store.Store]. A receipt has neither agent nor state;
 // those of a query do not narrow it.
 func (r *Reader) Receipts(ctx context.Context, q store.Query) ([]job.Receipt, error) {
-	before := q.Before
-	if before == "" {
-		before = lastID
+	if err := checkOutcome(q.Outcome); err != nil {
+		return nil, fmt.Errorf("list receipts: %w", err)
 	}
 	var list []job.Receipt
 	err := r.read(ctx, func(c *conn) error {
-		s := c.prepare(`SELECT ` + receiptColumns + ` FROM receipts WHERE id < ? ORDER BY id DESC LIMIT ?`).
-			text(before).int(limit(q))
+		s := c.receipts(q)
 		for s.next() {
 			one, err := s.receiptAt()
 			if err != nil {
@@ -69,8 +68,8 @@ func (r *Reader) Receipt(ctx context.Context, id string) (job.Receipt, error) {
 		if out, err = s.receiptAt(); err != nil {
 			return err
 		}
-		codec = s.ColumnInt(13)
-		seq := s.ColumnInt64(14)
+		codec = s.ColumnInt(15)
+		seq := s.ColumnInt64(16)
 		if err := s.Reset(); err != nil {
 			return err
 		}

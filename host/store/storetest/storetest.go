@@ -44,6 +44,7 @@ func Exercise(t *testing.T, fresh func(t *testing.T) Place) {
 		{"Note", noteTests},
 		{"Lists", listTests},
 		{"History", tallyTests},
+		{"Deliveries", deliveryTests},
 		{"Prune", pruneTests},
 		{"Reopen", reopenTests},
 		{"Concurrent", concurrentTests},
@@ -147,7 +148,8 @@ func (b *bench) receipt(id string) job.Receipt {
 		ID: id, Provider: "fake", Sources: []string{"one", "two"}, DeliveryID: "delivery-" + id, ReceivedAt: b.now,
 		Method: "POST", Path: "/webhooks/fake", Query: "a=1&b=%20",
 		Header: map[string][]string{"Content-Type": {"application/json"}, "X-Two": {"first", "second"}},
-		Body:   []byte(`{"id":"` + id + `"}`), Outcome: job.Queued, Reason: "because", Events: 2, Matched: 1,
+		Body:   []byte(`{"id":"` + id + `"}`), Outcome: job.Queued, Reason: "because", Event: "issues.labeled",
+		Events: 2, Matched: 1, ReplayOf: "other",
 	}
 }
 
