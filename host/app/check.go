@@ -3,128 +3,201 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/action-llama/gateway/host/config"
 	"github.com/action-llama/gateway/host/pluginhost"
-	"github.com/action-llama/gateway/host/store/sqlite"
+	"github.com/action-llama/gateway/sdk"
 )
+
+// Topic is what a finding is about. The order of the constants is the order in
+// which a person would work through them.
+type Topic string
+
+const (
+	AboutConfig      Topic = "configuration"
+	AboutTriggers    Topic = "triggers"
+	AboutProviders   Topic = "providers"
+	AboutCredentials Topic = "credentials"
+	AboutHarness     Topic = "harness"
+	AboutGateway     Topic = "gateway"
+	AboutStore       Topic = "store"
+	AboutFiles       Topic = "files"
+)
+
+// Topics lists them in their order.
+func Topics() []Topic {
+	return []Topic{AboutConfig, AboutTriggers, AboutProviders, AboutCredentials, AboutHarness, AboutGateway, AboutStore, AboutFiles}
+}
+
+// Finding is something that a check has to tell.
+type Finding struct {
+	Topic   Topic
+	Problem config.Problem
+	// Mend does what the fix says and returns what it did, where a program may
+	// do that unasked: it takes nothing away from anybody but strangers.
+	Mend func() (string, error)
+}
 
 // Checked is what `al doctor` found by trying everything that starting needs.
 type Checked struct {
-	Problems  config.Problems
-	Providers []pluginhost.Status
+	Findings  []Finding
+	Providers []CheckedProvider
+	Harnesses []CheckedHarness
+	Schedules []CheckedSchedule
+	Gateway   CheckedGateway
 }
 
-// Check tries what New would do, without taking the port, the lock or any work,
-// so that it may run beside the gateway. It reports everything it finds.
-func Check(ctx context.Context, p *config.Project, credentials config.Credentials, log hclog.Logger) (Checked, error) {
-	var c Checked
-	providers, stop, err := startForCheck(ctx, p, log)
-	if err != nil {
-		return c, err
-	}
-	w := wire(p, credentials, providers.Get)
-	c.Providers = providers.Status()
-	if err := stop(); err != nil {
-		return c, err
-	}
+// checker holds what the checks share. Each adds what it finds.
+type checker struct {
+	Checked
+	p           *config.Project
+	credentials config.Credentials
+	log         hclog.Logger
+}
 
-	c.Problems = append(c.Problems, w.problems...)
-	for _, source := range p.Sources {
-		if err := w.down[source.Type]; err != nil {
-			c.Problems = append(c.Problems, config.Errorf(source.TypePos, "webhooks.%s: %v", source.Name, err))
-		}
+// Check tries what New would do, without taking the lock or any work, so that it
+// may run beside the gateway; of one that runs it asks whether it turns strangers
+// away. It reports everything it finds.
+func Check(ctx context.Context, p *config.Project, credentials config.Credentials, log hclog.Logger) (Checked, error) {
+	c := &checker{p: p, credentials: credentials, log: log}
+	descriptors, err := c.checkProviders(ctx)
+	if err != nil {
+		return c.Checked, err
 	}
-	for _, agent := range p.Agents {
-		c.Problems = append(c.Problems, checkAgent(p, agent, credentials)...)
+	c.checkExposure()
+	c.checkAgents(ctx)
+	c.checkGateway(ctx, descriptors)
+	c.checkStore()
+	c.checkFiles()
+	return c.Checked, nil
+}
+
+func (c *checker) found(topic Topic, problems ...config.Problem) {
+	for _, p := range problems {
+		c.Findings = append(c.Findings, Finding{Topic: topic, Problem: p})
 	}
-	if problem, ok := checkStore(p); !ok {
-		c.Problems = append(c.Problems, problem)
-	}
-	return c, nil
+}
+
+func (c *checker) mendable(topic Topic, p config.Problem, mend func() (string, error)) {
+	c.Findings = append(c.Findings, Finding{Topic: topic, Problem: p, Mend: mend})
+}
+
+// has says whether a problem was found already. Agents that share a mistake of
+// the project make one finding.
+func (c *checker) has(p config.Problem) bool {
+	return slices.ContainsFunc(c.Findings, func(f Finding) bool { return f.Problem == p })
+}
+
+// CheckedProvider is a provider that the project needs.
+type CheckedProvider struct {
+	Type     string
+	Version  string
+	Protocol int
+	Path     string
+	SHA256   string // of the file, in hex
+	OK       bool   // it started, and refuses what nobody signed
 }
 
 // checkPatience bounds the starting of all providers, which happens at once.
 const checkPatience = 20 * time.Second
 
-func startForCheck(ctx context.Context, p *config.Project, log hclog.Logger) (processes, func() error, error) {
-	dirs, err := ProviderDirs(p)
+// checkProviders starts the providers, holds the configuration against what they
+// say, and has each refuse a delivery that nobody signed.
+func (c *checker) checkProviders(ctx context.Context) (map[string]sdk.Descriptor, error) {
+	dirs, err := ProviderDirs(c.p)
 	if err != nil {
-		return processes{}, nil, err
+		return nil, err
 	}
 	// Not in the project's state folder: a check leaves nothing there.
 	runtime, err := os.MkdirTemp("", "al-check-")
 	if err != nil {
-		return processes{}, nil, err
+		return nil, err
 	}
 	host := processes{pluginhost.New(pluginhost.Options{
-		Dirs: dirs, RuntimeDir: runtime, Log: log,
-		StartTimeout: p.Plugins.StartTimeout, CallTimeout: p.Plugins.CallTimeout, Env: p.Plugins.Env,
+		Dirs: dirs, RuntimeDir: runtime, Log: c.log,
+		StartTimeout: c.p.Plugins.StartTimeout, CallTimeout: c.p.Plugins.CallTimeout, Env: c.p.Plugins.Env,
 	})}
 	starting, cancel := context.WithTimeout(ctx, checkPatience)
 	defer cancel()
-	_ = host.Start(starting, typesOf(p)) // each failure is told with the source that needs it
-	return host, func() error {
-		return errors.Join(host.Stop(ctx), os.RemoveAll(runtime))
-	}, nil
-}
+	_ = host.Start(starting, typesOf(c.p)) // each failure is told with the source that needs it
 
-func checkAgent(p *config.Project, agent config.Agent, credentials config.Credentials) config.Problems {
-	var problems config.Problems
-	at := agent.Runner.Pos
-	if at == (config.Pos{}) {
-		at = agent.Pos
+	w := wire(c.p, c.credentials, host.Get)
+	for _, p := range w.problems {
+		c.wired(p)
 	}
-	command, err := commandOf(agent.Runner)
-	if err != nil {
-		problems = append(problems, config.Errorf(at, "%v", err))
-	} else if err := checkCommand(p.Dir, command[0]); err != nil {
-		problems = append(problems, config.Errorf(at, "[runner]: %v", err).
-			WithFix("install it, or set [runner] command or harness in this agent's or the project's config.toml"))
-	}
-	for _, ref := range agent.Credentials {
-		if _, err := credentials.ReadAll(ref.Type, ref.Instance); err != nil {
-			problems = append(problems, config.Errorf(ref.Pos, "%v", err))
-			continue
+	descriptors := map[string]sdk.Descriptor{}
+	for _, status := range host.Status() {
+		c.checkProvider(ctx, dirs, status, w)
+		if route := w.routes.Types[status.Type]; route != nil && route.Unavailable == nil {
+			descriptors[status.Type] = route.Descriptor
 		}
-		problems = append(problems, credentials.Check(ref.Type, ref.Instance)...)
 	}
-	return problems
+	return descriptors, errors.Join(host.Stop(ctx), os.RemoveAll(runtime))
 }
 
-// checkCommand finds a harness as a run would.
-func checkCommand(dir, name string) error {
-	if strings.HasPrefix(name, "{al}") {
-		return nil
+// wired files a problem of the wiring under what it is about, which its place
+// tells: triggers are in agents, and everything else of it concerns credentials.
+func (c *checker) wired(p config.Problem) {
+	switch {
+	case inAgents(p.Pos.File):
+		c.found(AboutTriggers, p)
+	case p.Pos.Line == 0: // a file of a credential
+		c.loose(p)
+	default:
+		c.found(AboutCredentials, p)
 	}
-	if strings.ContainsRune(name, filepath.Separator) && !filepath.IsAbs(name) {
-		name = filepath.Join(dir, name)
-	}
-	if _, err := exec.LookPath(name); err != nil {
-		return fmt.Errorf("the harness can not be run: %w", err)
-	}
-	return nil
 }
 
-func checkStore(p *config.Project) (config.Problem, bool) {
-	file := DatabaseFile(p.Dir)
-	if _, err := os.Stat(file); errors.Is(err, os.ErrNotExist) {
-		return config.Problem{}, true // the first start makes it
+func (c *checker) checkProvider(ctx context.Context, dirs []string, status pluginhost.Status, w wiring) {
+	p := CheckedProvider{Type: status.Type, Version: status.Version, Path: status.Path, Protocol: sdk.ProtocolVersion, OK: status.State == pluginhost.Up}
+	i := slices.IndexFunc(c.p.Sources, func(s config.Source) bool { return s.Type == status.Type })
+	at := c.p.Sources[i].TypePos
+	if err := w.down[status.Type]; err != nil {
+		p.OK = false
+		for _, source := range c.p.Sources {
+			if source.Type == status.Type {
+				c.found(AboutProviders, config.Errorf(source.TypePos, "webhooks.%s: %v", source.Name, err))
+			}
+		}
 	}
-	s, err := sqlite.OpenReadOnly(file)
-	if err == nil {
-		err = s.Close()
+	if binary, err := pluginhost.Lookup(dirs, status.Type); err == nil {
+		p.Path = binary.Path
+		p.SHA256, err = checksum(binary.Path)
+		if err != nil {
+			c.found(AboutProviders, config.Errorf(at, "provider %s: %v", status.Type, err))
+		}
+		for _, warning := range binary.Warnings {
+			c.found(AboutProviders, config.Warnf(at, "provider %s: %s", status.Type, warning))
+		}
+		for _, path := range binary.Shadowed {
+			c.found(AboutProviders, config.Notef(at, "provider %s: %s is not used, since %s comes first", status.Type, path, binary.Path).
+				WithFix("remove the one that is not meant"))
+		}
 	}
-	if err != nil {
-		return config.Errorf(config.Pos{File: filepath.ToSlash(filepath.Join(".al", filepath.Base(file)))}, "%v", err), false
+	if p.OK {
+		if err := selfTest(ctx, w.routes.Types[status.Type]); err != nil {
+			p.OK = false
+			c.found(AboutProviders, config.Errorf(at, "provider %s: %v", status.Type, err))
+		}
 	}
-	return config.Problem{}, true
+	c.Providers = append(c.Providers, p)
+}
+
+// checkExposure warns of what is worse than a source that takes anything: one
+// that anybody can reach.
+func (c *checker) checkExposure() {
+	if isLoopback(c.p.Gateway.Host) {
+		return
+	}
+	for _, source := range c.p.Sources {
+		if len(source.Credentials) == 0 {
+			c.found(AboutGateway, config.Warnf(source.Pos, "webhooks.%s takes unsigned requests, and gateway.host %q is reachable from other machines: anybody there can start its agents",
+				source.Name, c.p.Gateway.Host).WithFix(`give it a credential, or write host = "127.0.0.1"`))
+		}
+	}
 }

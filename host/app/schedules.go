@@ -1,7 +1,9 @@
 package app
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/action-llama/gateway/host/config"
@@ -11,8 +13,11 @@ import (
 
 // CheckSchedule says what is wrong with a cron expression in a time zone.
 func CheckSchedule(expr, timezone string) error {
-	_, err := parseSchedule(expr, timezone)
-	return err
+	if _, err := parseSchedule(expr, timezone); err != nil {
+		// Who asks quotes the expression, too.
+		return errors.New(strings.TrimPrefix(err.Error(), fmt.Sprintf("schedule %q: ", expr)))
+	}
+	return nil
 }
 
 func parseSchedule(expr, timezone string) (cron.Schedule, error) {

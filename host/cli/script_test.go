@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -19,9 +20,10 @@ import (
 // The scripts run al, and a provider, as processes of this test binary.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"al":                func() { os.Exit(cli.Main(os.Args[1:], cli.System())) },
-		"al-provider-bell":  func() { sdk.Serve(bell{}) },
-		"al-provider-chime": func() { sdk.Serve(chime{}) },
+		"al":                   func() { os.Exit(cli.Main(os.Args[1:], cli.System())) },
+		"al-provider-bell":     func() { sdk.Serve(bell{}) },
+		"al-provider-chime":    func() { sdk.Serve(chime{}) },
+		"al-provider-gullible": func() { sdk.Serve(gullible{}) },
 	})
 }
 
@@ -43,15 +45,18 @@ func TestScripts(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			// Not installed: a script that wants it links to it.
-			chime, err := exec.LookPath("al-provider-chime")
-			if err != nil {
-				return err
+			// Not installed: a script that wants one links to it.
+			for _, name := range []string{"chime", "gullible"} {
+				path, err := exec.LookPath("al-provider-" + name)
+				if err != nil {
+					return err
+				}
+				env.Setenv(strings.ToUpper(name), path)
 			}
-			env.Setenv("CHIME", chime)
 			env.Setenv("HOME", home)
 			env.Setenv("TMPDIR", os.TempDir()) // sockets want a short path
 			env.Setenv("NO_COLOR", "1")
+			env.Setenv("AL_GATEWAY_PORT", "0") // scripts run side by side
 			return os.Symlink(binary, filepath.Join(plugins, "al-provider-bell"))
 		},
 	})
@@ -108,24 +113,4 @@ func (bell) Parse(_ context.Context, req sdk.Request) ([]sdk.Event, error) {
 		return nil, sdk.Unparseable("body is not JSON")
 	}
 	return []sdk.Event{{Name: "ring", DeliveryID: req.Header.Get("X-Bell-Delivery"), Attributes: map[string][]string{"door": {ring.Door}}}}, nil
-}
-
-// chime is a provider whose vendor hands out a credential of several fields.
-type chime struct{ bell }
-
-func (chime) Describe() sdk.Descriptor {
-	return sdk.Descriptor{
-		Type: "chime", Name: "Chime", Version: "0.1.0",
-		Credential: sdk.Credential{Type: "chime_app", Fields: []sdk.Field{
-			{Name: "app_id", Label: "App ID", Pattern: "[0-9]{4}", Help: "Four digits, on the app's page."},
-			{Name: "token", Label: "Token", Secret: true, Help: "Below the app ID."},
-			{Name: "webhook_token", Label: "Second token", Secret: true, Optional: true},
-		}},
-		SignatureHeaders: []string{"X-Chime-Signature"},
-		Filters: []sdk.Filter{
-			{Name: "rooms", Attribute: "room"}, {Name: "topic", Kind: sdk.String, Attribute: "topic"},
-		},
-		Setup:   "Point it to {url}",
-		Example: map[string][]string{"topic": {"weather"}},
-	}
 }

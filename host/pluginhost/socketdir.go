@@ -51,15 +51,31 @@ func newSocketDir(runtimeDir string) (*socketDir, error) {
 	return nil, fmt.Errorf("directory for the provider's socket: no free name in %s", root)
 }
 
+// SocketRoot is the folder that the sockets of providers would be in: below the
+// runtime directory, or, where that path is too long for them, the temp
+// directory. It makes nothing.
+func SocketRoot(runtimeDir string) (string, error) {
+	root, _, err := socketPlace(runtimeDir)
+	return root, err
+}
+
 func socketRoot(runtimeDir string) (root, prefix string, err error) {
+	root, prefix, err = socketPlace(runtimeDir)
+	if err != nil || prefix != socketDirPrefix {
+		return root, prefix, err
+	}
+	if err := os.MkdirAll(root, 0o700); err != nil {
+		return "", "", fmt.Errorf("directory for the provider's socket: %w", err)
+	}
+	return root, prefix, nil
+}
+
+func socketPlace(runtimeDir string) (root, prefix string, err error) {
 	run, err := filepath.Abs(filepath.Join(runtimeDir, "run"))
 	if err != nil {
 		return "", "", fmt.Errorf("directory for the provider's socket: %w", err)
 	}
 	if len(run)+len("/"+socketDirPrefix)+8+len(socketName) <= maxSocketPath {
-		if err := os.MkdirAll(run, 0o700); err != nil {
-			return "", "", fmt.Errorf("directory for the provider's socket: %w", err)
-		}
 		return run, socketDirPrefix, nil
 	}
 	temp := os.TempDir()

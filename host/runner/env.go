@@ -14,6 +14,18 @@ import (
 // may hold what is not meant for an agent.
 var hostEnv = []string{"PATH", "HOME", "LANG", "TZ", "TMPDIR"}
 
+// HostEnvironment is that part of the host's environment, for finding out
+// whether a harness would run.
+func HostEnvironment() []string {
+	var env []string
+	for _, name := range hostEnv {
+		if value, ok := os.LookupEnv(name); ok {
+			env = append(env, name+"="+value)
+		}
+	}
+	return env
+}
+
 // environ is the whole environment of a harness. Credentials may replace a
 // variable of the host, and nothing replaces one of ours.
 func environ(spec Spec, f files) ([]string, error) {
