@@ -113,18 +113,10 @@ func (c *checker) checkProviders(ctx context.Context) (map[string]sdk.Descriptor
 	if err != nil {
 		return nil, err
 	}
-	// Not in the project's state folder: a check leaves nothing there.
-	runtime, err := os.MkdirTemp("", "al-check-")
+	host, stop, err := startForCheck(ctx, c.p, c.log)
 	if err != nil {
 		return nil, err
 	}
-	host := processes{pluginhost.New(pluginhost.Options{
-		Dirs: dirs, RuntimeDir: runtime, Log: c.log,
-		StartTimeout: c.p.Plugins.StartTimeout, CallTimeout: c.p.Plugins.CallTimeout, Env: c.p.Plugins.Env,
-	})}
-	starting, cancel := context.WithTimeout(ctx, checkPatience)
-	defer cancel()
-	_ = host.Start(starting, typesOf(c.p)) // each failure is told with the source that needs it
 
 	w := wire(c.p, c.credentials, host.Get)
 	for _, p := range w.problems {
@@ -137,7 +129,31 @@ func (c *checker) checkProviders(ctx context.Context) (map[string]sdk.Descriptor
 			descriptors[status.Type] = route.Descriptor
 		}
 	}
-	return descriptors, errors.Join(host.Stop(ctx), os.RemoveAll(runtime))
+	return descriptors, stop()
+}
+
+// startForCheck starts the providers of a project for somebody who asks them and
+// takes no deliveries.
+func startForCheck(ctx context.Context, p *config.Project, log hclog.Logger) (processes, func() error, error) {
+	dirs, err := ProviderDirs(p)
+	if err != nil {
+		return processes{}, nil, err
+	}
+	// Not in the project's state folder: a check leaves nothing there.
+	runtime, err := os.MkdirTemp("", "al-check-")
+	if err != nil {
+		return processes{}, nil, err
+	}
+	host := processes{pluginhost.New(pluginhost.Options{
+		Dirs: dirs, RuntimeDir: runtime, Log: log,
+		StartTimeout: p.Plugins.StartTimeout, CallTimeout: p.Plugins.CallTimeout, Env: p.Plugins.Env,
+	})}
+	starting, cancel := context.WithTimeout(ctx, checkPatience)
+	defer cancel()
+	_ = host.Start(starting, typesOf(p)) // each failure is told with the source that needs it
+	return host, func() error {
+		return errors.Join(host.Stop(ctx), os.RemoveAll(runtime))
+	}, nil
 }
 
 // wired files a problem of the wiring under what it is about, which its place

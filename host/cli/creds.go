@@ -41,7 +41,7 @@ func completeTypes(dir *string) cobra.CompletionFunc {
 		ctx, cancel := context.WithTimeout(cmd.Context(), completionPatience)
 		defer cancel()
 		p, _ := projectHere(*dir, false)
-		c, err := readCatalog(ctx, p)
+		c, err := readCatalog(ctx, Streams{}, p)
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveError
 		}

@@ -89,7 +89,7 @@ func runCredsAdd(ctx context.Context, o credsAddOptions) error {
 		return err
 	}
 	p, _ := projectHere(o.project, false)
-	known, err := readCatalog(ctx, p)
+	known, err := readCatalog(ctx, o.streams, p)
 	if err != nil {
 		return err
 	}

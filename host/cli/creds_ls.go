@@ -75,7 +75,7 @@ func runCredsLs(ctx context.Context, o credsLsOptions) error {
 		showProblems(o.streams, problems)
 		return errShown
 	}
-	report, err := listCredentials(ctx, p)
+	report, err := listCredentials(ctx, o.streams, p)
 	if err != nil {
 		return err
 	}
@@ -87,14 +87,14 @@ func runCredsLs(ctx context.Context, o credsLsOptions) error {
 
 // listCredentials puts together what is stored and what a project, if there is
 // one, has to do with it.
-func listCredentials(ctx context.Context, p *config.Project) (credsReport, error) {
+func listCredentials(ctx context.Context, s Streams, p *config.Project) (credsReport, error) {
 	report := credsReport{Credentials: []credsCredential{}}
 	credentials, err := config.DefaultCredentials()
 	if err != nil {
 		return report, err
 	}
 	report.Dir = credentials.Dir
-	needs, used, err := credentialsOf(ctx, p)
+	needs, used, err := credentialsOf(ctx, s, p)
 	if err != nil {
 		return report, err
 	}
@@ -136,11 +136,11 @@ func listCredentials(ctx context.Context, p *config.Project) (credsReport, error
 
 // credentialsOf is what a project says of credentials: who needs which, and when
 // its gateway last used them.
-func credentialsOf(ctx context.Context, p *config.Project) ([]app.Need, map[string]time.Time, error) {
+func credentialsOf(ctx context.Context, s Streams, p *config.Project) ([]app.Need, map[string]time.Time, error) {
 	if p == nil {
 		return nil, nil, nil
 	}
-	known, err := readCatalog(ctx, p)
+	known, err := readCatalog(ctx, s, p)
 	if err != nil {
 		return nil, nil, err
 	}

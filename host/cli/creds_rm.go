@@ -87,7 +87,7 @@ func runCredsRm(ctx context.Context, o credsRmOptions) error {
 // usersOf is who in the project uses a credential.
 func usersOf(ctx context.Context, o credsRmOptions) (string, error) {
 	p, _ := projectHere(o.project, false)
-	needs, _, err := credentialsOf(ctx, p)
+	needs, _, err := credentialsOf(ctx, o.streams, p)
 	if err != nil {
 		return "", err
 	}

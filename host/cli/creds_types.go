@@ -38,7 +38,7 @@ Any other type can be stored as well, for agents of your own.`,
 			ctx, cancel := context.WithTimeout(cmd.Context(), completionPatience)
 			defer cancel()
 			p, _ := projectHere(o.project, false)
-			c, err := readCatalog(ctx, p)
+			c, err := readCatalog(ctx, Streams{}, p)
 			if err != nil {
 				return nil, cobra.ShellCompDirectiveError
 			}
@@ -78,7 +78,7 @@ type credsTypeField struct {
 
 func runCredsTypes(ctx context.Context, o credsTypesOptions) error {
 	p, _ := projectHere(o.project, false)
-	known, err := readCatalog(ctx, p)
+	known, err := readCatalog(ctx, o.streams, p)
 	if err != nil {
 		return err
 	}

@@ -32,7 +32,7 @@ type catalog struct {
 
 // readCatalog asks the providers that a call from this folder would use. The
 // project may be nil.
-func readCatalog(ctx context.Context, p *config.Project) (catalog, error) {
+func readCatalog(ctx context.Context, s Streams, p *config.Project) (catalog, error) {
 	var c catalog
 	dirs, err := app.InstalledProviderDirs()
 	if p != nil {
@@ -41,6 +41,8 @@ func readCatalog(ctx context.Context, p *config.Project) (catalog, error) {
 	if err != nil {
 		return c, err
 	}
+	busy := startProgress(s, "asking the providers")
+	defer busy.stop()
 	// One that does not start is not a reason to store nothing.
 	c.descriptors, c.failed = app.DescribeIn(ctx, dirs, app.TypesIn(dirs), hclog.NewNullLogger())
 	for _, d := range c.descriptors {

@@ -65,7 +65,10 @@ func runDoctor(ctx context.Context, o doctorOptions) error {
 	if isProject(o.project) {
 		// Faults of providers are among the findings; their log would only
 		// repeat them.
-		if d.checked, err = app.Check(ctx, p, credentials, hclog.NewNullLogger()); err != nil {
+		busy := startProgress(o.streams, "starting providers, asking harnesses")
+		d.checked, err = app.Check(ctx, p, credentials, hclog.NewNullLogger())
+		busy.stop()
+		if err != nil {
 			return err
 		}
 		d.project = p

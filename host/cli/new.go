@@ -113,7 +113,7 @@ func runNew(ctx context.Context, o newOptions) error {
 		return err
 	}
 	plan := projectPlan{name: safeName(filepath.Base(dir)), agent: o.agent, schedule: o.schedule}
-	installed, failed, err := installedProviders(ctx, o.providers)
+	installed, failed, err := installedProviders(ctx, o.streams, o.providers)
 	if err != nil {
 		return err
 	}
@@ -170,7 +170,7 @@ func mustBeEmpty(dir string) error {
 }
 
 // installedProviders describes those that are wanted, or all.
-func installedProviders(ctx context.Context, wanted []string) (found []sdk.Descriptor, failed error, err error) {
+func installedProviders(ctx context.Context, s Streams, wanted []string) (found []sdk.Descriptor, failed error, err error) {
 	types := wanted
 	if slices.Equal(wanted, []string{noProvider}) {
 		return nil, nil, nil
@@ -180,6 +180,8 @@ func installedProviders(ctx context.Context, wanted []string) (found []sdk.Descr
 			return nil, nil, err
 		}
 	}
+	busy := startProgress(s, "asking the providers")
+	defer busy.stop()
 	found, failed = app.DescribeProviders(ctx, types, hclog.NewNullLogger())
 	return found, failed, nil
 }
