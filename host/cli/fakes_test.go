@@ -2,6 +2,16 @@ package cli_test
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"net/http"
+	"path/filepath"
+	"strings"
+
+	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/action-llama/gateway/sdk"
 )
@@ -41,4 +51,84 @@ func (gullible) Verify(_ context.Context, _ sdk.Request, secrets []sdk.Secret) (
 		which[i] = i
 	}
 	return which, nil
+}
+
+// github stands in for the provider of projects that were there before: the
+// filters and the credential are its own, the payload is not.
+type github struct{}
+
+func (github) Describe() sdk.Descriptor {
+	d := sdk.Descriptor{
+		Type: "github", Name: "GitHub", Version: "2.0.0",
+		Credential: sdk.Credential{Type: "github_webhook_secret", Fields: []sdk.Field{
+			{Name: "secret", Label: "Webhook secret", Secret: true, Generated: true, Help: "Enter the same text at GitHub."},
+		}},
+		SignatureHeaders: []string{"X-Hub-Signature-256"},
+		DeliveryIDHeader: "X-GitHub-Delivery",
+		Setup:            "Settings, Webhooks, Add webhook.\nPayload URL: {url}",
+		Example:          map[string][]string{"events": {"issues"}, "actions": {"labeled"}, "labels": {"agent"}},
+	}
+	for filter, attribute := range map[string]string{
+		"repos": "repo", "orgs": "org", "events": "event", "actions": "action", "labels": "label", "branches": "branch", "conclusions": "conclusion",
+	} {
+		d.Filters = append(d.Filters, sdk.Filter{Name: filter, Attribute: attribute})
+	}
+	for filter, attribute := range map[string]string{"org": "org", "assignee": "assignee", "author": "author"} {
+		d.Filters = append(d.Filters, sdk.Filter{Name: filter, Kind: sdk.String, Attribute: attribute})
+	}
+	return d
+}
+
+func (github) Verify(_ context.Context, req sdk.Request, secrets []sdk.Secret) (sdk.Which, error) {
+	signature, err := sdk.HexSignature(req.Header, "X-Hub-Signature-256", "sha256=")
+	if err != nil {
+		return nil, err
+	}
+	return sdk.VerifyHMACSHA256(secrets, "secret", signature, req.Body)
+}
+
+func (github) Parse(_ context.Context, req sdk.Request) ([]sdk.Event, error) {
+	var issue struct {
+		Event, Action, Repo, Org, Label string
+		Number                          int64
+	}
+	if err := json.Unmarshal(req.Body, &issue); err != nil {
+		return nil, sdk.Unparseable("body is not JSON")
+	}
+	return []sdk.Event{{
+		Name: issue.Event, Action: issue.Action, Repo: issue.Repo, Number: issue.Number, DeliveryID: req.Header.Get("X-GitHub-Delivery"),
+		Attributes: map[string][]string{
+			"event": {issue.Event}, "action": {issue.Action}, "repo": {issue.Repo}, "org": {issue.Org}, "label": {issue.Label},
+		},
+	}}, nil
+}
+
+// deliver is a vendor: "deliver PROJECT TYPE CREDENTIAL FILE" sends the file,
+// signed with the credential, to the project's running gateway. With "forged" the
+// signature is somebody else's.
+func deliver(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) < 4 {
+		ts.Fatalf("usage: deliver PROJECT TYPE CREDENTIAL FILE [forged]")
+	}
+	ts.Check(ts.Exec("al", "stat", "-p", args[0], "--json"))
+	var status struct{ Address string }
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &status))
+	body := ts.ReadFile(args[3])
+	secret := strings.TrimSuffix(ts.ReadFile(filepath.Join(ts.Getenv("HOME"), ".action-llama", "credentials", args[2], "secret")), "\n")
+	if len(args) > 4 {
+		secret = "somebody else's"
+	}
+	mac := hmac.New(sha256.New, []byte(secret))
+	mac.Write([]byte(body))
+	req, err := http.NewRequest(http.MethodPost, status.Address+"/webhooks/"+args[1], strings.NewReader(body))
+	ts.Check(err)
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("X-GitHub-Delivery", rand.Text())
+	req.Header.Set("X-Hub-Signature-256", "sha256="+hex.EncodeToString(mac.Sum(nil)))
+	resp, err := http.DefaultClient.Do(req)
+	ts.Check(err)
+	_ = resp.Body.Close()
+	if (resp.StatusCode == http.StatusOK) == neg {
+		ts.Fatalf("answered %s", resp.Status)
+	}
 }

@@ -24,6 +24,7 @@ func TestMain(m *testing.M) {
 		"al-provider-bell":     func() { sdk.Serve(bell{}) },
 		"al-provider-chime":    func() { sdk.Serve(chime{}) },
 		"al-provider-gullible": func() { sdk.Serve(gullible{}) },
+		"al-provider-github":   func() { sdk.Serve(github{}) },
 	})
 }
 
@@ -34,7 +35,7 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		UpdateScripts:       os.Getenv("UPDATE") != "",
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"until": until},
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"until": until, "deliver": deliver},
 		Setup: func(env *testscript.Env) error {
 			home := filepath.Join(env.WorkDir, "home")
 			plugins := filepath.Join(home, ".action-llama", "plugins")
@@ -46,7 +47,7 @@ func TestScripts(t *testing.T) {
 				return err
 			}
 			// Not installed: a script that wants one links to it.
-			for _, name := range []string{"chime", "gullible"} {
+			for _, name := range []string{"chime", "gullible", "github"} {
 				path, err := exec.LookPath("al-provider-" + name)
 				if err != nil {
 					return err
