@@ -31,6 +31,7 @@ type within struct{ provider sdk.Provider }
 func (w within) Start(context.Context, []string) error { return nil }
 func (w within) Get(string) (sdk.Provider, error)      { return w.provider, nil }
 func (w within) Status() []pluginhost.Status           { return nil }
+func (w within) Remove([]string)                       {}
 func (w within) Stop(context.Context) error            { return nil }
 
 // runInProcess is `al start` with the provider in the same process: everything

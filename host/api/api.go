@@ -32,6 +32,7 @@ type Gateway interface {
 	Control
 	Pauses
 	Deliveries
+	Configuring
 }
 
 // Health is of use to those who watch the gateway from outside.
@@ -43,7 +44,7 @@ type Health interface {
 // Options of Register. All are needed.
 type Options struct {
 	Gateway  Gateway
-	Key      string // gateway_api_key; guards /api
+	Key      func() string // gateway_api_key of now; guards /api
 	Gatherer prometheus.Gatherer
 	Log      hclog.Logger
 }
@@ -96,6 +97,7 @@ func routes(g Gateway) []route {
 		controlRoutes(g),
 		pauseRoutes(g),
 		deliveryRoutes(g),
+		reloadRoutes(g),
 	} {
 		all = append(all, subject...)
 	}
@@ -128,8 +130,9 @@ func answering(handle handler, log hclog.Logger) http.Handler {
 
 // authorised lets a request through that carries the key. An empty key lets
 // nothing through.
-func authorised(key string, next http.Handler) http.Handler {
+func authorised(now func() string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		key := now()
 		given, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 		if !ok || key == "" || subtle.ConstantTimeCompare([]byte(given), []byte(key)) != 1 {
 			w.Header().Set("WWW-Authenticate", `Bearer realm="al"`)

@@ -69,6 +69,16 @@ func (c *Client) call(ctx context.Context, method, path string, body, into any) 
 
 // do makes one request and returns its answer if that is a 2xx.
 func (c *Client) do(ctx context.Context, method, path string, body any) (*http.Response, error) {
+	resp, err := c.send(ctx, method, path, body)
+	if err != nil || resp.StatusCode/100 == 2 {
+		return resp, err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	return nil, c.refusal(resp, path)
+}
+
+// send makes one request and returns its answer, whatever that is.
+func (c *Client) send(ctx context.Context, method, path string, body any) (*http.Response, error) {
 	var content io.Reader
 	if body != nil {
 		raw, err := json.Marshal(body)
@@ -96,11 +106,7 @@ func (c *Client) do(ctx context.Context, method, path string, body any) (*http.R
 		}
 		return nil, fmt.Errorf("%w: %w", ErrUnreachable, bare(err))
 	}
-	if resp.StatusCode/100 == 2 {
-		return resp, nil
-	}
-	defer func() { _ = resp.Body.Close() }()
-	return nil, c.refusal(resp, path)
+	return resp, nil
 }
 
 // bare drops the words that net/http puts before an error; the address among

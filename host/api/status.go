@@ -33,7 +33,9 @@ type Status struct {
 	Address   string     `json:"address,omitempty"`
 	StartedAt *time.Time `json:"startedAt,omitempty"`
 	StopsAt   *time.Time `json:"stopsAt,omitempty"` // it is stopping, and runs under way are ended then
-	Scale     int        `json:"scale"`             // over all agents; 0 means no limit
+	// Config is what a gateway that runs goes by.
+	Config *ConfigStatus `json:"config,omitempty"`
+	Scale  int           `json:"scale"` // over all agents; 0 means no limit
 	// Paused: no agent starts a run until it is resumed.
 	Paused       bool   `json:"paused"`
 	PausedReason string `json:"pausedReason,omitempty"`

@@ -20,7 +20,6 @@ import (
 	"github.com/action-llama/gateway/host/api"
 	"github.com/action-llama/gateway/host/config"
 	"github.com/action-llama/gateway/host/cron"
-	"github.com/action-llama/gateway/host/deliveries"
 	"github.com/action-llama/gateway/host/ingest"
 	"github.com/action-llama/gateway/host/pluginhost"
 	"github.com/action-llama/gateway/host/queue"
@@ -31,11 +30,13 @@ import (
 
 // Options of New.
 type Options struct {
-	Project     *config.Project
+	Project     *config.Project // as config.Load returns it
 	Credentials config.Credentials
 	Log         hclog.Logger
 	// Providers replaces the provider processes, in tests and benchmarks.
 	Providers Providers
+	// Timing makes reloading quicker, in tests.
+	Timing Timing
 }
 
 // App is a gateway for one project, from New to the end of Run.
@@ -58,7 +59,8 @@ type App struct {
 	runner     *runner.Runner
 	use        *credentialUse
 	stopping   *stopping
-	view       atomic.Pointer[deliveries.View] // of what ingest works by
+	keeper     *keeper
+	key        atomic.Pointer[string] // of the API
 
 	// cleanups undo New, the last first.
 	cleanups []func() error
@@ -106,12 +108,15 @@ func New(ctx context.Context, o Options) (app *App, err error) {
 	if err != nil {
 		return nil, err
 	}
-	a.serve(o.Project.Gateway, registry, key)
+	a.key.Store(&key)
+	a.serve(o.Project.Gateway, registry)
 
 	<-providersUp
-	if err := a.firstWiring(ctx, o.Project); err != nil {
+	told, err := a.firstConfiguration(ctx, o.Project)
+	if err != nil {
 		return nil, err
 	}
+	a.keeper = newKeeper(a, o.Timing, m, told)
 	return a, nil
 }
 
@@ -178,7 +183,7 @@ func (a *App) openStore(ctx context.Context, p *config.Project, m *metrics) erro
 	a.store = s
 	a.history = &History{records: s, runs: RunsDir(p.Dir)}
 	a.later(s.Close)
-	return s.SetLimits(ctx, limitsOf(p))
+	return nil
 }
 
 func (a *App) prepareWork(p *config.Project, registry *prometheus.Registry) error {
@@ -207,7 +212,6 @@ func (a *App) prepareWork(p *config.Project, registry *prometheus.Registry) erro
 	if err != nil {
 		return err
 	}
-	a.dispatcher.SetAgents(agentNames(p))
 	registry.MustRegister(queue.NewCollector(a.store.Queues, time.Now, a.log.Named("queue")))
 
 	a.cron, err = cron.New(cron.Options{
@@ -216,11 +220,6 @@ func (a *App) prepareWork(p *config.Project, registry *prometheus.Registry) erro
 	if err != nil {
 		return err
 	}
-	entries, err := schedules(p)
-	if err != nil {
-		return err
-	}
-	a.cron.SetSchedules(entries)
 
 	a.use = newCredentialUse(p.Dir, a.log.Named("credentials"))
 	a.ingest = ingest.New(ingest.Options{
@@ -232,41 +231,22 @@ func (a *App) prepareWork(p *config.Project, registry *prometheus.Registry) erro
 	return nil
 }
 
-// firstWiring refuses to run what can never work, and tolerates what may mend
-// itself: a provider that crashes is tried again.
-func (a *App) firstWiring(ctx context.Context, p *config.Project) error {
+// firstConfiguration refuses to run what can never work, and tells of the rest.
+func (a *App) firstConfiguration(ctx context.Context, p *config.Project) (config.Problems, error) {
 	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("stopped while starting: %w", context.Cause(ctx))
+		return nil, fmt.Errorf("stopped while starting: %w", context.Cause(ctx))
 	}
 	select {
 	case <-a.rewire: // of the start itself
 	default:
 	}
-	w := wire(p, a.credentials, a.providers.Get)
-	problems := w.problems
-	for _, source := range p.Sources {
-		err := w.down[source.Type]
-		switch {
-		case errors.Is(err, pluginhost.ErrNotFound), errors.Is(err, pluginhost.ErrUnusable):
-			problems = append(problems, config.Errorf(source.TypePos, "webhooks.%s: %v", source.Name, err))
-		case err != nil:
-			a.log.Error("provider does not run: its deliveries are refused until it does", "provider", source.Type, "source", source.Name, "error", err)
-		}
-	}
+	first, problems := a.assemble(p)
 	if err := problems.Err(); err != nil {
-		return err
+		return nil, err
 	}
 	a.warn(problems)
-	a.adopt(w)
-	return nil
-}
-
-// warn logs what is not as it should be but does not keep the gateway from
-// running.
-func (a *App) warn(problems config.Problems) {
-	for _, p := range problems.Of(config.Warning) {
-		a.log.Warn("configuration", "at", p.Pos.String(), "problem", p.Message, "fix", p.Fix)
-	}
+	_, err := a.install(ctx, first)
+	return problems, err
 }
 
 // Run takes deliveries and runs agents until ctx ends or somebody asks it to
@@ -279,7 +259,7 @@ func (a *App) Run(ctx context.Context) (err error) {
 	defer stopWork()
 	ticks, stopTicks := context.WithCancel(work)
 	defer stopTicks()
-	failed := make(chan error, 6) // the five parts, and the announcement: none ever waits
+	failed := make(chan error, 7) // the parts, and the announcement: none ever waits
 	var parts sync.WaitGroup
 	part := func(what string, run func() error) {
 		parts.Go(func() {
@@ -290,7 +270,7 @@ func (a *App) Run(ctx context.Context) (err error) {
 	}
 	part("dispatcher", func() error { return a.dispatcher.Run(work) })
 	part("cron", func() error { return a.cron.Run(ticks) })
-	part("wiring", func() error { a.keepWired(work); return nil })
+	part("configuration", func() error { a.keeper.run(work); return nil })
 	part("history", func() error { a.keepShort(work); return nil })
 	part("credentials", func() error { a.use.run(work); return nil })
 	part("http", a.serveHTTP)
@@ -319,30 +299,6 @@ func (a *App) Run(ctx context.Context) (err error) {
 		err = errors.Join(err, e)
 	}
 	return errors.Join(err, unannounce(p.Dir))
-}
-
-// keepWired makes what a provider says of itself hold when it comes up late, or
-// comes back as another version.
-func (a *App) keepWired(ctx context.Context) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-a.rewire:
-		}
-		w := wire(a.config.get().project, a.credentials, a.providers.Get)
-		if err := w.problems.Err(); err != nil {
-			a.log.Error("a provider came up with which the configuration does not fit", "error", err)
-		}
-		a.adopt(w)
-	}
-}
-
-// adopt makes a wiring what deliveries are judged by, and explained by.
-// The channel is that of ingest.Handler.Update.
-func (a *App) adopt(w wiring) (left <-chan struct{}) {
-	a.view.Store(w.view)
-	return a.ingest.Update(w.routes)
 }
 
 const (
@@ -382,9 +338,9 @@ func (a *App) keepShort(ctx context.Context) {
 }
 
 // serve prepares the HTTP server.
-func (a *App) serve(g config.Gateway, registry *prometheus.Registry, key string) {
+func (a *App) serve(g config.Gateway, registry *prometheus.Registry) {
 	mux := http.NewServeMux()
 	a.ingest.Register(mux)
-	api.Register(mux, api.Options{Gateway: surface{a, a.history}, Key: key, Gatherer: registry, Log: a.log.Named("api")})
+	api.Register(mux, api.Options{Gateway: surface{a, a.history}, Key: a.apiKey, Gatherer: registry, Log: a.log.Named("api")})
 	a.server = newServer(mux, g, a.log.Named("http"))
 }

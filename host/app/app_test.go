@@ -60,6 +60,7 @@ type within struct{ down error }
 
 func (w within) Start(context.Context, []string) error { return w.down }
 func (w within) Get(string) (sdk.Provider, error)      { return bell{}, w.down }
+func (w within) Remove([]string)                       {}
 func (w within) Stop(context.Context) error            { return nil }
 func (w within) Status() []pluginhost.Status {
 	if w.down != nil {

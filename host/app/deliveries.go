@@ -20,7 +20,7 @@ import (
 
 // Deliveries is what the gateway has to say about past deliveries.
 func (a *App) Deliveries() *deliveries.Book {
-	return &deliveries.Book{Records: a.store, View: a.view.Load, Live: true}
+	return &deliveries.Book{Records: a.store, View: func() *deliveries.View { return a.config.get().view }, Live: true}
 }
 
 // Replay lets a recorded delivery happen again.

@@ -18,9 +18,22 @@ import (
 // defaultHarness needs no account and no program: it prints what it was told.
 const defaultHarness = "print"
 
+var errNoAgent = errors.New("the agent was removed before this run began")
+
+const removedPause = time.Second
+
 // execute runs a claimed job as its agent is configured now.
 func (a *App) execute(ctx context.Context, c store.Claimed) queue.Result {
 	spec, err := a.spec(c)
+	if errors.Is(err, errNoAgent) {
+		// It was claimed in the moment in which its agent was removed. The store
+		// starts no more of them; should it think otherwise, this does not spin.
+		select {
+		case <-time.After(removedPause):
+		case <-ctx.Done():
+		}
+		return queue.Result{State: job.Waiting, Unstarted: true, Reason: err.Error()}
+	}
 	if err != nil {
 		return queue.Result{State: job.Failed, ExitCode: 126, Reason: err.Error()}
 	}
@@ -42,7 +55,7 @@ func (a *App) spec(c store.Claimed) (runner.Spec, error) {
 	p := a.config.get().project
 	agent, ok := p.Agent(c.Job.Agent)
 	if !ok {
-		return runner.Spec{}, fmt.Errorf("there is no agent %q in this project any more", c.Job.Agent)
+		return runner.Spec{}, fmt.Errorf("%w: %s", errNoAgent, c.Job.Agent)
 	}
 	command, err := commandOf(agent.Runner)
 	if err != nil {

@@ -28,6 +28,25 @@ func APIKey(c config.Credentials) (string, error) {
 	return fields[keyField], nil
 }
 
+// refreshAPIKey takes up a key that was replaced. One that can not be read leaves
+// the one before.
+func (a *App) refreshAPIKey() {
+	if key, err := APIKey(a.credentials); err == nil && key != "" {
+		a.key.Store(&key)
+	}
+}
+
+func (a *App) apiKey() string {
+	if key := a.key.Load(); key != nil {
+		return *key
+	}
+	return ""
+}
+
+func apiKeyFiles(c config.Credentials) []string {
+	return c.Paths(keyType, config.DefaultInstance, []sdk.Field{{Name: keyField}})
+}
+
 // ensureAPIKey returns the key, and makes one the first time.
 func ensureAPIKey(c config.Credentials) (string, error) {
 	key, err := APIKey(c)

@@ -6,6 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"github.com/action-llama/gateway/host/api"
 	"github.com/action-llama/gateway/host/pluginhost"
 	"github.com/action-llama/gateway/host/version"
 )
@@ -18,6 +19,10 @@ type metrics struct {
 	rpc      *prometheus.HistogramVec
 	commit   prometheus.Histogram
 	batch    prometheus.Histogram
+
+	reloads  *prometheus.CounterVec
+	loaded   prometheus.Gauge
+	loadedAt prometheus.Gauge
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -45,13 +50,28 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Help:    "Operations that shared one transaction.",
 			Buckets: []float64{1, 2, 4, 8, 16, 32, 64, 128, 256},
 		}),
+		reloads: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "al_config_reloads_total",
+			Help: "Reloads of the configuration, by outcome: reloaded, unchanged (somebody asked) or failed.",
+		}, []string{"outcome"}),
+		loaded: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "al_config_last_reload_successful",
+			Help: "0 while the files of the project are not what the gateway goes by, because they have errors.",
+		}),
+		loadedAt: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "al_config_last_reload_success_timestamp_seconds",
+			Help: "When the configuration that counts was loaded.",
+		}),
+	}
+	for _, outcome := range []string{api.ReloadDone, api.ReloadUnchanged, api.ReloadFailed} {
+		m.reloads.WithLabelValues(outcome)
 	}
 	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "al_build_info",
 		Help: "Always 1; the version is the label.",
 	}, []string{"version"})
 	build.WithLabelValues(version.Version).Set(1)
-	r.MustRegister(m.up, m.restarts, m.rpc, m.commit, m.batch, build,
+	r.MustRegister(m.up, m.restarts, m.rpc, m.commit, m.batch, m.reloads, m.loaded, m.loadedAt, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -59,6 +79,16 @@ func newMetrics(r prometheus.Registerer) *metrics {
 func (m *metrics) committed(took time.Duration, ops int) {
 	m.commit.Observe(took.Seconds())
 	m.batch.Observe(float64(ops))
+}
+
+// configuration tells whether the last reload worked, and when one did.
+func (m *metrics) configuration(ok bool, at time.Time) {
+	if !ok {
+		m.loaded.Set(0)
+		return
+	}
+	m.loaded.Set(1)
+	m.loadedAt.Set(float64(at.UnixMilli()) / 1000)
 }
 
 // ofProviders is what the plugin host is given. changed is called when a
@@ -82,5 +112,10 @@ func (m *metrics) ofProviders(changed func()) pluginhost.Metrics {
 			}
 		},
 		Restart: func(provider string) { m.restarts.WithLabelValues(provider).Inc() },
+		Gone: func(provider string) {
+			gone := prometheus.Labels{"provider": provider}
+			m.up.DeletePartialMatch(gone)
+			m.restarts.DeletePartialMatch(gone)
+		},
 	}
 }

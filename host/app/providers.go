@@ -16,7 +16,10 @@ import (
 // Providers runs the providers that a project names. They are processes, but in
 // tests and benchmarks that want none.
 type Providers interface {
+	// Start starts those of the types that were not started before.
 	Start(ctx context.Context, types []string) error
+	// Remove ends those that are not needed any more, in the background.
+	Remove(types []string)
 	// Get returns a provider that has described itself, or why none has.
 	Get(typ string) (sdk.Provider, error)
 	Status() []pluginhost.Status

@@ -24,6 +24,8 @@ type wiring struct {
 	// left out of matching, since nobody knows what their filters mean; their
 	// deliveries are refused with 503, so nothing is lost by it.
 	down map[string]error
+	// credentialFiles are those of the sources, whether they exist or not.
+	credentialFiles []string
 }
 
 func wire(p *config.Project, credentials config.Credentials, find lookup) wiring {
@@ -49,6 +51,10 @@ func wire(p *config.Project, credentials config.Credentials, find lookup) wiring
 		s, found := readSource(source, route.Descriptor, credentials)
 		w.problems = append(w.problems, found...)
 		route.Sources = append(route.Sources, s)
+		for _, ref := range source.Credentials {
+			ref = ref.For(route.Descriptor.Credential.Type)
+			w.credentialFiles = append(w.credentialFiles, credentials.Paths(ref.Type, ref.Instance, route.Descriptor.Credential.Fields)...)
+		}
 	}
 
 	w.view = &deliveries.View{Routes: w.routes, Sources: sourcesOf(p)}

@@ -2,14 +2,28 @@ package app
 
 import (
 	"sync"
+	"time"
 
 	"github.com/action-llama/gateway/host/config"
+	"github.com/action-llama/gateway/host/cron"
+	"github.com/action-llama/gateway/host/deliveries"
+	"github.com/action-llama/gateway/host/ingest"
 )
 
-// snapshot is one configuration, whole and checked. It is never changed: another
-// takes its place.
+// snapshot is one configuration, whole and checked, put together with what the
+// providers say. It is never changed: another takes its place.
 type snapshot struct {
-	project *config.Project
+	project  *config.Project
+	loadedAt time.Time
+	digest   string // of the files
+
+	routes *ingest.Routes
+	view   *deliveries.View // the same for those who look back at deliveries
+	ticks  []cron.Entry
+	// secrets tells whether a credential is the one that it was; see digests.
+	secrets map[string]string
+	// credentialFiles are those that the secrets were read from.
+	credentialFiles []string
 }
 
 // configuration is the snapshot that counts now. Whoever needs more than one

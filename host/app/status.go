@@ -38,7 +38,7 @@ func (a *App) Status(ctx context.Context) (api.Status, error) {
 	out := api.Status{
 		Version: version.Version, Project: p.Dir, Running: true,
 		PID: os.Getpid(), Address: a.url, StartedAt: &a.started,
-		Scale: p.Scale, Providers: []api.ProviderStatus{},
+		Config: a.keeper.status(), Scale: p.Scale, Providers: []api.ProviderStatus{},
 	}
 	if err := out.ReadFrom(ctx, a.store, limitsOf(p).Agents, time.Now()); err != nil {
 		return api.Status{}, err

@@ -38,7 +38,10 @@ deliveries are still taken and queued for the next start; a second Ctrl-C or
 SIGTERM ends the runs at once. Nothing that waits or was cut short is lost.
 
 It takes deliveries at POST /webhooks/<type>, and answers at /health, /ready and
-/metrics. It listens on this machine only unless told otherwise.`,
+/metrics. It listens on this machine only unless told otherwise.
+
+Changed files of the project and changed credentials are taken up by themselves,
+and at once by al reload or SIGHUP.`,
 		Example: `  al start                       the project in this folder
   al start -p my-agents --port 9000
   al start --expose              reachable from other machines`,
@@ -118,6 +121,7 @@ func serve(ctx context.Context, gateway *app.App) error {
 	})
 	defer listening.Wait()
 	defer close(ended)
+	defer reloadOnHangup(gateway)()
 	return gateway.Run(context.WithoutCancel(ctx))
 }
 

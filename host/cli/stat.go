@@ -116,6 +116,7 @@ func showStatus(s Streams, status api.Status, now time.Time) error {
 	if status.LimitedUntil != nil {
 		fmt.Fprintf(s.Out, "project %s: its runs are used up until %s\n", s.paint(yellow, "limited"), clock(now, *status.LimitedUntil))
 	}
+	showConfig(s, status.Config, now)
 	fmt.Fprintln(s.Out)
 
 	w := tabwriter.NewWriter(s.Out, 0, 0, 2, ' ', 0)

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -72,10 +73,20 @@ func TestChanges(t *testing.T) {
 	}
 }
 
-// A key that is renamed must not stay in the list under its old name.
+// A key that is renamed must not stay in the list under its old name, and who
+// reads the documentation finds all of them.
 func TestNeedRestartAreKeys(t *testing.T) {
 	t.Parallel()
+	doc, err := os.ReadFile("../../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, listed, _ := strings.Cut(string(doc), "These keys need `al stop` and `al start`")
+	listed, _, _ = strings.Cut(listed, "\n\n")
 	for _, name := range needRestart() {
+		if !strings.Contains(listed, "`"+name+"`") {
+			t.Errorf("the documentation does not say that %s needs a restart", name)
+		}
 		if !slices.ContainsFunc(Keys(), func(k Key) bool { return k.Name == name }) {
 			t.Errorf("%s is no key", name)
 		}

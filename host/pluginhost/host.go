@@ -185,7 +185,9 @@ func (h *Host) Remove(types []string) {
 		}
 		delete(h.providers, typ)
 		h.leaving = append(h.leaving, p)
-		p.log.Info("provider is not needed any more")
+		if p.current.Load() != nil {
+			p.log.Info("provider is not needed any more")
+		}
 		p.remove()
 	}
 }

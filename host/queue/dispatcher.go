@@ -80,6 +80,9 @@ type Result struct {
 	State    job.State
 	ExitCode int
 	Reason   string // for people: why it failed
+	// Unstarted says of job.Waiting that nothing was run, though nobody stopped
+	// it. Whoever returns it sees to it that the job is not claimed again at once.
+	Unstarted bool
 }
 
 // Options of a dispatcher. Store and Execute are required.

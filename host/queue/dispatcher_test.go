@@ -469,6 +469,28 @@ func TestAResultThatIsNoneFails(t *testing.T) {
 	}
 }
 
+// A job that was claimed in the moment in which its agent went is as it was.
+func TestAJobThatWasNotBegunGoesBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		mem := newMemory(2, map[string]int{"a": 1})
+		mem.put("a", 2)
+		b := setup(t, mem, func(context.Context, store.Claimed) Result {
+			mem.mu.Lock()
+			defer mem.mu.Unlock()
+			mem.limits["a"] = 0
+			return Result{State: job.Waiting, Unstarted: true, Reason: "gone"}
+		})
+		synctest.Wait()
+		if len(mem.released) != 1 || len(mem.waiting) != 2 || len(mem.finished) != 0 {
+			t.Errorf("released %v, waiting %d, finished %v", mem.released, len(mem.waiting), mem.finished)
+		}
+		if err := b.stop(0); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestLogLinesAndMetrics(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -17,7 +17,7 @@ const (
 	outcomeDone     = string(job.Done)
 	outcomeFailed   = string(job.Failed)
 	outcomeKilled   = "killed"   // by the operator, or for a newer event
-	outcomeReleased = "released" // the host stopped
+	outcomeReleased = "released" // the host stopped, or its agent is gone
 	outcomeLost     = "lost"     // not ours any more, or not recorded
 )
 
@@ -126,6 +126,8 @@ func judge(r Result, cause error) (Result, string) {
 		return Result{State: job.Failed, ExitCode: r.ExitCode, Reason: cause.Error()}, outcomeKilled
 	case errors.Is(cause, ErrShutdown) && r.State != job.Done:
 		return Result{State: job.Waiting, ExitCode: r.ExitCode, Reason: ErrShutdown.Error()}, outcomeReleased
+	case r.State == job.Waiting && r.Unstarted:
+		return r, outcomeReleased
 	case r.State == job.Done:
 		return r, outcomeDone
 	case r.State == job.Failed:

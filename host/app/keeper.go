@@ -1,0 +1,345 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/action-llama/gateway/host/api"
+	"github.com/action-llama/gateway/host/config"
+	"github.com/action-llama/gateway/host/watch"
+)
+
+// Timing of automatic reloads. The zero value of a field is its default.
+type Timing struct {
+	Quiet    time.Duration // see watch.Options, also for the next two
+	Patience time.Duration
+	Poll     time.Duration
+	// Settle is for how long files that were read must be the same afterwards.
+	// Defaults to 50 ms, in which every editor has written what it truncated.
+	Settle time.Duration
+}
+
+const defaultSettle = 50 * time.Millisecond
+
+// keeper keeps the configuration up to date while the gateway runs: when files
+// change, when somebody asks, and when a provider comes up that may say
+// something else than the one before. One goroutine does all of it, one thing
+// after the other.
+type keeper struct {
+	app     *App
+	metrics *metrics
+	settle  time.Duration
+	watcher *watch.Watcher
+	started *config.Project // for what can not change
+	asked   chan chan<- api.Reloaded
+	ended   chan struct{}
+
+	failed atomic.Pointer[failure] // nil when the last reload worked
+
+	// The goroutine's own.
+	left   <-chan struct{} // closed when providers that are not needed can go
+	unsure bool            // the store may hold the limits of a configuration that failed
+	moving int             // looks in a row that found files changing under them
+	warned map[string]bool // of what the configuration that counts warns
+}
+
+// failure is why the last reload did not work.
+type failure struct {
+	text     string
+	at       time.Time
+	problems config.Problems
+	files    *config.Files // of the configuration that was tried
+	// final: nothing but other files would make it work.
+	final bool
+}
+
+// newKeeper returns one for a gateway that goes by its first configuration,
+// whose problems were told.
+func newKeeper(a *App, t Timing, m *metrics, told config.Problems) *keeper {
+	if t.Settle <= 0 {
+		t.Settle = defaultSettle
+	}
+	k := &keeper{
+		app: a, metrics: m, settle: t.Settle,
+		started: a.config.get().project,
+		asked:   make(chan chan<- api.Reloaded),
+		ended:   make(chan struct{}),
+		watcher: watch.New(watch.Options{Quiet: t.Quiet, Patience: t.Patience, Poll: t.Poll, Log: a.log.Named("watch")}),
+	}
+	k.warned, _ = newsOf(told, nil)
+	m.configuration(true, a.config.get().loadedAt)
+	return k
+}
+
+func (k *keeper) run(ctx context.Context) {
+	defer close(k.ended)
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	watching.Go(func() { k.watcher.Run(ctx) })
+	k.watch()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-k.app.rewire:
+			k.rewire()
+		case answer := <-k.asked:
+			answer <- k.reload(ctx)
+		case <-k.watcher.Changed():
+			k.look(ctx)
+		case <-k.left:
+			k.left = nil
+			k.app.providers.Remove(k.unneeded())
+		}
+		k.watch()
+	}
+}
+
+// Reload implements [api.Configuring].
+func (a *App) Reload(ctx context.Context) (api.Reloaded, error) {
+	answer := make(chan api.Reloaded, 1)
+	select {
+	case a.keeper.asked <- answer:
+	case <-a.keeper.ended:
+		return api.Reloaded{}, api.Conflict("the gateway is stopping")
+	case <-ctx.Done():
+		return api.Reloaded{}, api.Conflict("the gateway is busy with another reload; try again")
+	}
+	select {
+	case out := <-answer:
+		return out, nil
+	case <-ctx.Done():
+		return api.Reloaded{}, api.Conflict("the reload takes longer than one can wait for; al stat tells how it ended")
+	}
+}
+
+// watch has the watcher look after what was read: for the configuration that
+// counts, and for one that failed, which somebody is mending.
+func (k *keeper) watch() {
+	now := k.app.config.get()
+	if !now.project.Gateway.AutoReload {
+		k.watcher.Watch(nil, nil)
+		return
+	}
+	files, folders := now.project.Files.Paths()
+	if f := k.failed.Load(); f != nil && f.files != nil {
+		more, moreFolders := f.files.Paths()
+		files, folders = append(files, more...), append(folders, moreFolders...)
+	}
+	files = append(files, now.credentialFiles...)
+	k.watcher.Watch(append(files, apiKeyFiles(k.app.credentials)...), folders)
+}
+
+// look takes up what changed, if anything did.
+func (k *keeper) look(ctx context.Context) {
+	now := k.app.config.get()
+	if !now.project.Gateway.AutoReload || k.app.StopRequested() {
+		return
+	}
+	k.app.refreshAPIKey()
+	if k.unsure {
+		k.settleLimits(ctx, now)
+	}
+	if !k.changed(now) {
+		k.recovered()
+		return
+	}
+	if f := k.failed.Load(); f != nil && f.final && !f.files.Changed() {
+		return // was told
+	}
+	t := k.attempt(ctx)
+	if errors.Is(t.err, errMoving) {
+		// They give notice when they go on, and are looked at then.
+		if k.moving++; k.moving == movingLooks {
+			k.app.log.Warn("files of the project keep changing; they are taken up when they hold still")
+		}
+		return
+	}
+	k.moving = 0
+	k.finish(ctx, t)
+}
+
+// reload is one that somebody asked for.
+func (k *keeper) reload(ctx context.Context) api.Reloaded {
+	k.app.refreshAPIKey()
+	now := k.app.config.get()
+	if k.unsure {
+		k.settleLimits(ctx, now)
+	}
+	if !k.changed(now) {
+		k.recovered()
+		k.metrics.reloads.WithLabelValues(api.ReloadUnchanged).Inc()
+		k.app.log.Info("configuration is unchanged", "digest", now.digest)
+		return api.Reloaded{OK: true, Outcome: api.ReloadUnchanged, Config: *k.status(), Changes: []api.Change{}, Problems: []api.Problem{}}
+	}
+	return k.finish(ctx, k.attempt(ctx))
+}
+
+// changed says whether what is on the disk differs from what counts.
+func (k *keeper) changed(now *snapshot) bool {
+	return now.project.Files.Changed() ||
+		!maps.Equal(now.secrets, digests(wire(now.project, k.app.credentials, k.app.providers.Get).routes))
+}
+
+// recovered forgets a failure: the files are again those that count.
+func (k *keeper) recovered() {
+	if k.failed.Swap(nil) == nil {
+		return
+	}
+	now := k.app.config.get()
+	k.metrics.configuration(true, now.loadedAt)
+	k.app.log.Info("configuration is again the one that counts", "digest", now.digest)
+}
+
+// attempted is a configuration that was read, and what came of it.
+type attempted struct {
+	next     *snapshot // nil when it can not be put together
+	problems config.Problems
+	files    *config.Files
+	final    bool     // nothing but other files would change what came of it
+	started  []string // types of providers that were started for it
+	err      error    // beside the problems
+}
+
+// attempt reads the configuration and puts it together. Nothing goes by it yet,
+// but that providers it needs are started.
+func (k *keeper) attempt(ctx context.Context) attempted {
+	p, problems, err := k.read(ctx)
+	t := attempted{problems: problems, files: p.Files, err: err}
+	if err != nil || problems.Err() != nil {
+		t.final = err == nil
+		return t
+	}
+	t.started = k.startProviders(ctx, p)
+	next, more := k.app.assemble(p)
+	t.problems = append(t.problems, more...)
+	if t.problems.Err() == nil {
+		t.next = next
+	}
+	return t
+}
+
+const (
+	readTries   = 10 // of files that change meanwhile
+	movingLooks = 5  // until it is said that they do
+)
+
+var errMoving = errors.New("the files keep changing while they are read")
+
+// read reads the project until it holds still: a file may be half written, and a
+// checkout halfway through its files.
+func (k *keeper) read(ctx context.Context) (*config.Project, config.Problems, error) {
+	files := k.app.config.get().project.Files
+	for try := 1; ; try++ {
+		p, problems := files.Load()
+		select {
+		case <-time.After(k.settle):
+		case <-ctx.Done():
+			return p, problems, fmt.Errorf("stopped while reading: %w", context.Cause(ctx))
+		}
+		if !p.Files.Changed() {
+			return p, problems, nil
+		}
+		if try == readTries {
+			return p, nil, errMoving
+		}
+	}
+}
+
+// startProviders starts those that a configuration needs and that do not run,
+// and returns their types. What does not start is told by assemble.
+func (k *keeper) startProviders(ctx context.Context, p *config.Project) []string {
+	fresh := slices.DeleteFunc(typesOf(p), func(typ string) bool { return slices.Contains(k.running(), typ) })
+	if len(fresh) > 0 {
+		_ = k.app.providers.Start(ctx, fresh)
+	}
+	return fresh
+}
+
+func (k *keeper) running() []string {
+	var types []string
+	for _, s := range k.app.providers.Status() {
+		types = append(types, s.Type)
+	}
+	return types
+}
+
+// unneeded lists providers that run for no source.
+func (k *keeper) unneeded() []string {
+	needed := typesOf(k.app.config.get().project)
+	return slices.DeleteFunc(k.running(), func(typ string) bool { return slices.Contains(needed, typ) })
+}
+
+// limitsPatience is far above what a commit takes on a slow disk.
+const limitsPatience = 10 * time.Second
+
+// finish makes what was attempted count, or tells why it can not.
+func (k *keeper) finish(ctx context.Context, t attempted) api.Reloaded {
+	if t.next == nil {
+		return k.fail(t)
+	}
+	before := k.app.config.get()
+	ctx, cancel := context.WithTimeout(ctx, limitsPatience)
+	defer cancel()
+	left, err := k.app.install(ctx, t.next)
+	if err != nil {
+		k.unsure = true // it may have been recorded all the same
+		t.err = err
+		return k.fail(t)
+	}
+	k.left, k.unsure = left, false
+	k.failed.Store(nil)
+	return k.tell(before, t)
+}
+
+// fail leaves everything as it is, and says so.
+func (k *keeper) fail(t attempted) api.Reloaded {
+	k.app.providers.Remove(slices.DeleteFunc(t.started, func(typ string) bool {
+		return slices.Contains(typesOf(k.app.config.get().project), typ)
+	}))
+	f := &failure{at: time.Now(), problems: t.problems, files: t.files, text: brief(t), final: t.final}
+	before := k.failed.Swap(f)
+	k.metrics.reloads.WithLabelValues(api.ReloadFailed).Inc()
+	k.metrics.configuration(false, time.Time{})
+	if before == nil || before.text != f.text {
+		k.tellFailure(t)
+	}
+	return api.Reloaded{
+		Outcome: api.ReloadFailed, Detail: f.text, Config: *k.status(),
+		Changes: []api.Change{}, Problems: problemsOf(t.problems),
+	}
+}
+
+// settleLimits brings the store back to the limits of the configuration that
+// counts.
+func (k *keeper) settleLimits(ctx context.Context, now *snapshot) {
+	ctx, cancel := context.WithTimeout(ctx, limitsPatience)
+	defer cancel()
+	if err := k.app.store.SetLimits(ctx, limitsOf(now.project)); err != nil {
+		k.app.log.Warn("limits can not be set, trying again", "error", err)
+		return
+	}
+	k.unsure = false
+}
+
+// rewire makes what a provider says of itself hold when it comes up late, or
+// comes back as another version.
+func (k *keeper) rewire() {
+	now := k.app.config.get()
+	w := wire(now.project, k.app.credentials, k.app.providers.Get)
+	if err := w.problems.Err(); err != nil {
+		k.app.log.Error("a provider came up with which the configuration does not fit", "error", err)
+	}
+	next := *now
+	keepSecrets(w.routes, now.routes)
+	next.routes, next.view = w.routes, w.view
+	next.secrets, next.credentialFiles = digests(w.routes), w.credentialFiles
+	_ = k.app.config.replace(&next, func() error { return nil })
+	k.left = k.app.ingest.Update(next.routes)
+}
