@@ -20,11 +20,11 @@ import (
 func script(t *testing.T, o app.Options, text string) {
 	t.Helper()
 	file := filepath.Join(o.Project.Dir, "harness.sh")
-	if err := os.WriteFile(file, []byte("#!/bin/sh\n"+text+"\n"), 0o700); err != nil {
+	if err := os.WriteFile(file, []byte(text+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for i := range o.Project.Agents {
-		o.Project.Agents[i].Runner.Command = []string{file, o.Project.Dir}
+		o.Project.Agents[i].Runner.Command = []string{"sh", file, o.Project.Dir}
 	}
 }
 
