@@ -92,12 +92,9 @@ func (o *acceptOp) enqueue(t *tx, i int) (store.Verdict, int64, error) {
 	}
 	if !j.Tick.IsZero() { // kept whatever becomes of the job
 		row.lastTick = max(row.lastTick, nanos(j.Tick))
-		if err := t.saveQueue(&row); err != nil {
-			return 0, 0, err
-		}
 	}
 	if j.OnlyIfFree {
-		verdict, err := o.free(t, &row, j)
+		verdict, err := o.free(t, row, j)
 		if verdict != store.Enqueued || err != nil {
 			return verdict, 0, err
 		}
@@ -105,12 +102,12 @@ func (o *acceptOp) enqueue(t *tx, i int) (store.Verdict, int64, error) {
 	if id, err := t.join(o, i); id != 0 || err != nil {
 		return store.Merged, id, err
 	}
-	limited, err := t.limited(&row, o.At)
+	limited, err := t.limited(row, o.At)
 	if err != nil {
 		return 0, 0, err
 	}
 	if limited {
-		id, err := o.refuse(t, &row, i, "not queued: the budget of runs (maxRunsPerHour, maxRunsPerDay) is used up")
+		id, err := o.refuse(t, row, i, "not queued: the budget of runs (maxRunsPerHour, maxRunsPerDay) is used up")
 		return store.Limited, id, err
 	}
 	c := j.Concurrency
@@ -119,10 +116,10 @@ func (o *acceptOp) enqueue(t *tx, i int) (store.Verdict, int64, error) {
 		return 0, 0, err
 	}
 	if before != 0 && c.OnBusy == store.BusySkip {
-		id, err := o.refuse(t, &row, i, fmt.Sprintf("skipped: job %d with the same concurrency key is not done", before))
+		id, err := o.refuse(t, row, i, fmt.Sprintf("skipped: job %d with the same concurrency key is not done", before))
 		return store.Skipped, id, err
 	}
-	id, err := o.queue(t, &row, i, before)
+	id, err := o.queue(t, row, i, before)
 	return store.Enqueued, id, err
 }
 
@@ -177,7 +174,7 @@ func (o *acceptOp) queue(t *tx, row *queueRow, i int, before int64) (int64, erro
 		}
 		o.out.Dropped = append(o.out.Dropped, store.Drop{Agent: j.Agent, ID: dropped})
 	}
-	return id, t.saveQueue(row)
+	return id, nil
 }
 
 // refuse records a job that is not queued, so that its end can be seen.
@@ -188,7 +185,7 @@ func (o *acceptOp) refuse(t *tx, row *queueRow, i int, reason string) (int64, er
 		return 0, err
 	}
 	row.dropped++
-	return id, t.saveQueue(row)
+	return id, nil
 }
 
 // newRow is what a job's row holds that its NewJob does not say.
@@ -227,23 +224,19 @@ func (t *tx) jobByKey(agent, source, key string) (int64, error) {
 	if key == "" {
 		return 0, nil
 	}
-	for _, sql := range []string{
-		`SELECT id FROM jobs WHERE agent = ? AND source = ? AND key = ?
-			AND key <> '' AND state IN ('waiting', 'running', 'done')`,
-		`SELECT e.job FROM job_events e CROSS JOIN jobs j ON j.id = e.job WHERE e.agent = ? AND e.source = ? AND e.key = ?
-			AND e.key <> '' AND j.state IN ('waiting', 'running', 'done') LIMIT 1`,
-	} {
-		q := t.prepare(sql).text(agent).text(source).text(key)
-		ok, err := q.one()
-		if err != nil {
-			return 0, err
-		}
-		if ok {
-			id := q.ColumnInt64(0)
-			return id, q.Reset()
-		}
+	q := t.prepare(`SELECT id FROM jobs INDEXED BY jobs_by_key WHERE agent = ?1 AND source = ?2 AND key = ?3
+			AND key <> '' AND state IN ('waiting', 'running', 'done')
+		UNION ALL
+		SELECT e.job FROM job_events e INDEXED BY job_events_by_key CROSS JOIN jobs j ON j.id = e.job
+			WHERE e.agent = ?1 AND e.source = ?2 AND e.key = ?3
+			AND e.key <> '' AND j.state IN ('waiting', 'running', 'done')
+		LIMIT 1`).text(agent).text(source).text(key)
+	ok, err := q.one()
+	if !ok {
+		return 0, err
 	}
-	return 0, nil
+	id := q.ColumnInt64(0)
+	return id, q.Reset()
 }
 
 func (t *tx) insertReceipt(r *storedReceipt) error {

@@ -47,7 +47,7 @@ func (t *tx) join(o *acceptOp, i int) (int64, error) {
 		return id, err
 	}
 	row.ready(id)
-	return id, t.saveQueue(&row)
+	return id, nil
 }
 
 // burstTimes returns until when a new job waits for further events, and until

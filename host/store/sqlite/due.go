@@ -39,16 +39,35 @@ func (t *tx) letGo(now time.Time) error {
 			return err
 		}
 		row.ready(j.id)
-		if err := t.saveQueue(&row); err != nil {
-			return err
-		}
 	}
-	if err := t.prepare(`UPDATE queues SET closed_until = NULL WHERE closed_until IS NOT NULL AND closed_until <= ?`).
-		time(now).exec(); err != nil {
+	if err := t.openBudgets(now); err != nil {
 		return err
 	}
 	if t.totals.closedUntil != 0 && t.totals.closedUntil <= nanos(now) {
 		t.totals.closedUntil = 0
+	}
+	return nil
+}
+
+// openBudgets finds the agents that may start runs again.
+func (t *tx) openBudgets(now time.Time) error {
+	if err := t.flushQueues(); err != nil {
+		return err
+	}
+	var open []string
+	q := t.prepare(`SELECT agent FROM queues WHERE closed_until IS NOT NULL AND closed_until <= ?`).time(now)
+	for q.next() {
+		open = append(open, q.ColumnText(0))
+	}
+	if err := q.done(); err != nil {
+		return err
+	}
+	for _, agent := range open {
+		row, err := t.queue(agent)
+		if err != nil {
+			return err
+		}
+		row.closedUntil = 0
 	}
 	return nil
 }

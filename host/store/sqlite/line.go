@@ -16,7 +16,7 @@ func (t *tx) leaveLine(row *queueRow, key string) error {
 	if key == "" {
 		return nil
 	}
-	q := t.prepare(`SELECT id, blocked, ready_at IS NULL FROM jobs
+	q := t.prepare(`SELECT id, blocked, ready_at IS NULL FROM jobs INDEXED BY jobs_in_line
 		WHERE agent = ? AND concurrency_key = ? AND concurrency_key <> '' AND state IN ('waiting', 'running')
 		ORDER BY id LIMIT 1`).text(row.agent).text(key)
 	ok, err := q.one()
@@ -41,7 +41,7 @@ func (t *tx) firstInLine(agent, key string) (int64, error) {
 	if key == "" {
 		return 0, nil
 	}
-	q := t.prepare(`SELECT id FROM jobs
+	q := t.prepare(`SELECT id FROM jobs INDEXED BY jobs_in_line
 		WHERE agent = ? AND concurrency_key = ? AND concurrency_key <> '' AND state IN ('waiting', 'running')
 		ORDER BY id LIMIT 1`).text(agent).text(key)
 	ok, err := q.one()
@@ -56,7 +56,7 @@ func (t *tx) firstInLine(agent, key string) (int64, error) {
 // and asks those that run to end where that is wanted.
 func (t *tx) supersede(row *queueRow, c store.Concurrency, by int64, at time.Time, out *store.Accepted) error {
 	var waiting, running []int64
-	q := t.prepare(`SELECT id, state = 'running' FROM jobs
+	q := t.prepare(`SELECT id, state = 'running' FROM jobs INDEXED BY jobs_in_line
 		WHERE agent = ? AND concurrency_key = ? AND concurrency_key <> '' AND state IN ('waiting', 'running')
 		ORDER BY id`).text(row.agent).text(c.Key)
 	for q.next() {

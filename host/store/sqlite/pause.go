@@ -26,7 +26,7 @@ func (s *Store) SetPaused(ctx context.Context, p store.Pause) error {
 			row.resumedAfter = t.totals.lastJob
 		}
 		row.paused, row.pausedReason = p.Paused, reason
-		return t.saveQueue(&row)
+		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("pause: %w", err)

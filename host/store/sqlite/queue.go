@@ -64,9 +64,53 @@ type queueRow struct {
 	lastTick     int64 // 0 for none yet
 }
 
-// queue returns an agent's queue. One that no configuration has named takes
-// jobs, so that none is lost, and starts none.
-func (t *tx) queue(agent string) (queueRow, error) {
+// queues are the rows that a transaction has looked at. Operations change them
+// in place, and all are written back once: many deliveries that share a commit
+// are for one agent.
+type queues map[string]*cachedQueue
+
+type cachedQueue struct {
+	queueRow
+	stored queueRow // as it is in the table
+}
+
+// queue returns an agent's queue, to be changed in place. One that no
+// configuration has named takes jobs, so that none is lost, and starts none.
+func (t *tx) queue(agent string) (*queueRow, error) {
+	if c := t.queues[agent]; c != nil {
+		return &c.queueRow, nil
+	}
+	row, err := t.loadQueue(agent)
+	if err != nil {
+		return nil, err
+	}
+	if t.queues == nil {
+		t.queues = queues{}
+	}
+	c := &cachedQueue{queueRow: row, stored: row}
+	t.queues[agent] = c
+	return &c.queueRow, nil
+}
+
+// flushQueues writes the rows that were changed, so that the table can be asked
+// about all of them.
+func (t *tx) flushQueues() error {
+	for _, c := range t.queues {
+		if c.queueRow == c.stored {
+			continue
+		}
+		if err := t.saveQueue(&c.queueRow); err != nil {
+			return err
+		}
+		c.stored = c.queueRow
+	}
+	return nil
+}
+
+// forgetQueues is for when the table itself was changed.
+func (t *tx) forgetQueues() { clear(t.queues) }
+
+func (t *tx) loadQueue(agent string) (queueRow, error) {
 	row := queueRow{agent: agent, capacity: defaultCapacity}
 	q := t.prepare(`SELECT scale, capacity, waiting, running, dropped, head, paused, paused_reason, resumed_after,
 		per_hour, per_day, drop_beyond, closed_until, last_tick FROM queues WHERE agent = ?`).text(agent)
@@ -101,8 +145,8 @@ func (t *tx) saveQueue(row *queueRow) error {
 // that may have been it can not any more, or one can that could not.
 func (t *tx) findHead(row *queueRow) error {
 	// Left to itself, SQLite takes the index with all jobs that have ended.
-	q := t.prepare(`SELECT id FROM jobs INDEXED BY jobs_ready WHERE agent = ? AND state = 'waiting' AND blocked = 0 AND ready_at IS NULL
-		ORDER BY id LIMIT 1`).text(row.agent)
+	q := t.prepare(`SELECT id FROM jobs INDEXED BY jobs_ready
+		WHERE agent = ? AND state = 'waiting' AND blocked = 0 AND ready_at IS NULL ORDER BY id LIMIT 1`).text(row.agent)
 	ok, err := q.one()
 	if !ok {
 		row.head = 0
@@ -129,7 +173,10 @@ func (row *queueRow) pushBack(id int64) {
 
 // dropOldest pushes the oldest waiting job out of a full queue.
 func (t *tx) dropOldest(row *queueRow, at time.Time) (int64, error) {
-	q := t.prepare(`SELECT id, concurrency_key FROM jobs INDEXED BY jobs_waiting WHERE agent = ? AND state = 'waiting' ORDER BY id LIMIT 1`).text(row.agent)
+	// The index is named because there is another that fits, and that leads
+	// past every job the agent ever had.
+	q := t.prepare(`SELECT id, concurrency_key FROM jobs INDEXED BY jobs_waiting
+		WHERE agent = ? AND state = 'waiting' ORDER BY id LIMIT 1`).text(row.agent)
 	ok, err := q.one()
 	if err != nil {
 		return 0, err
@@ -186,6 +233,10 @@ func (s *Store) SetLimits(ctx context.Context, l store.Limits) error {
 		if t.totals.closedUntil, err = t.budgetCloses("", t.totals.budget, l.At); err != nil {
 			return err
 		}
+		if err := t.flushQueues(); err != nil {
+			return err
+		}
+		t.forgetQueues()
 		if err := t.prepare(`UPDATE queues SET scale = 0`).exec(); err != nil {
 			return err
 		}
@@ -197,9 +248,6 @@ func (s *Store) SetLimits(ctx context.Context, l store.Limits) error {
 			row.scale, row.capacity = int64(a.Scale), int64(a.Capacity)
 			row.budget, row.dropBeyond = budgetOf(a.Budget), a.DropBeyond
 			if row.closedUntil, err = t.budgetCloses(a.Agent, row.budget, l.At); err != nil {
-				return err
-			}
-			if err := t.saveQueue(&row); err != nil {
 				return err
 			}
 		}
@@ -214,6 +262,10 @@ func (s *Store) SetLimits(ctx context.Context, l store.Limits) error {
 // forgetIdle removes the queues of agents that are gone from the configuration
 // and have no job left in them.
 func (t *tx) forgetIdle(named map[string]bool) error {
+	if err := t.flushQueues(); err != nil {
+		return err
+	}
+	defer t.forgetQueues()
 	var gone []string
 	q := t.prepare(`SELECT agent FROM queues WHERE scale = 0 AND waiting = 0 AND running = 0 AND paused = 0`)
 	for q.next() {

@@ -69,6 +69,9 @@ func (t *tx) claim(c store.Claim) (*store.Claimed, error) {
 	if err := t.letGo(c.At); err != nil {
 		return nil, err
 	}
+	if err := t.flushQueues(); err != nil {
+		return nil, err
+	}
 	if t.totals.paused || t.totals.closedUntil != 0 || t.totals.scale > 0 && t.totals.running >= t.totals.scale {
 		return nil, nil
 	}
@@ -86,7 +89,7 @@ func (t *tx) claim(c store.Claim) (*store.Claimed, error) {
 	if err != nil {
 		return nil, err
 	}
-	return t.startRun(&row, c)
+	return t.startRun(row, c)
 }
 
 // startRun starts a run of the job at the head of a queue.
@@ -128,7 +131,7 @@ func (t *tx) startRun(row *queueRow, c store.Claim) (*store.Claimed, error) {
 		return nil, err
 	}
 	out.Job, out.Run = j, r
-	return out, t.saveQueue(row)
+	return out, nil
 }
 
 // mergedEvents returns the events of a job after its first.
@@ -321,10 +324,7 @@ func (t *tx) leaveRunning(r job.Run, end func(*tx, job.Run, *queueRow) error) er
 	}
 	row.running--
 	t.totals.running--
-	if err := end(t, r, &row); err != nil {
-		return err
-	}
-	return t.saveQueue(&row)
+	return end(t, r, row)
 }
 
 func (t *tx) endRun(id string, state job.State, exitCode int, reason string, at time.Time) error {

@@ -47,10 +47,11 @@ type op struct {
 }
 
 // tx is what an operation works on: the connection, in a transaction, and the
-// totals, which are written back once for the whole batch.
+// totals and queues, which are written back once for the whole batch.
 type tx struct {
 	*conn
 	totals totals
+	queues queues
 }
 
 type writer struct {
@@ -306,6 +307,9 @@ func (w *writer) attempt(batch []*op) (*op, error) {
 		if err := o.apply(t); err != nil {
 			return o, err
 		}
+	}
+	if err := t.flushQueues(); err != nil {
+		return nil, err
 	}
 	if t.totals != before {
 		if err := t.saveTotals(); err != nil {

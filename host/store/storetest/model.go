@@ -247,6 +247,9 @@ func (m *model) pause(agent string, paused bool) {
 		m.paused = paused
 		return
 	}
+	if m.agents[agent] == nil && !paused {
+		return
+	}
 	a := m.agent(agent)
 	if a.paused && !paused {
 		a.resumedAfter = int64(len(m.jobs))
