@@ -78,7 +78,7 @@ func Propose(p *config.Project) deliveries.Proposal {
 
 // OfflineOptions of OpenDeliveries. All but Providers are needed.
 type OfflineOptions struct {
-	Project *config.Project
+	Project *config.Project // one with problems will do where no meanings are asked for
 	Log     hclog.Logger
 	// Providers replaces the provider processes, in tests.
 	Providers Providers

@@ -3,6 +3,8 @@ package cli_test
 import (
 	"context"
 	"encoding/json"
+	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -35,7 +37,9 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		UpdateScripts:       os.Getenv("UPDATE") != "",
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"until": until, "deliver": deliver},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"until": until, "deliver": deliver, "ring": ring, "capture": capture,
+		},
 		Setup: func(env *testscript.Env) error {
 			home := filepath.Join(env.WorkDir, "home")
 			plugins := filepath.Join(home, ".action-llama", "plugins")
@@ -82,6 +86,42 @@ func until(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+// ring sends a delivery to the gateway of a project, signed with a secret:
+// "ring PROJECT SECRET DELIVERY BODY". It fails unless that is answered 200.
+func ring(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 4 {
+		ts.Fatalf("usage: ring PROJECT SECRET DELIVERY BODY")
+	}
+	var in struct{ URL string }
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(filepath.Join(args[0], ".al", "gateway.json"))), &in))
+	req, err := http.NewRequest(http.MethodPost, in.URL+"/webhooks/bell", strings.NewReader(args[3]))
+	ts.Check(err)
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("X-Bell-Delivery", args[2])
+	req.Header.Set("X-Bell-Signature", sdk.SignHMACSHA256("", args[1], []byte(args[3])))
+	resp, err := http.DefaultClient.Do(req)
+	ts.Check(err)
+	defer func() { _ = resp.Body.Close() }()
+	if body, err := io.ReadAll(resp.Body); err != nil || (resp.StatusCode == http.StatusOK) == neg {
+		ts.Fatalf("answered %s %s, %v", resp.Status, body, err)
+	}
+}
+
+// capture keeps a part of the last output for later: "capture NAME PATTERN" sets
+// a variable to what the pattern's group matches.
+func capture(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: capture NAME PATTERN")
+	}
+	pattern, err := regexp.Compile("(?m)" + args[1])
+	ts.Check(err)
+	found := pattern.FindStringSubmatch(ts.ReadFile("stdout"))
+	if len(found) < 2 {
+		ts.Fatalf("nothing matches %q", args[1])
+	}
+	ts.Setenv(args[0], found[1])
+}
+
 // bell is a provider of which the host knows nothing.
 type bell struct{}
 
@@ -109,9 +149,19 @@ func (bell) Verify(_ context.Context, req sdk.Request, secrets []sdk.Secret) (sd
 }
 
 func (bell) Parse(_ context.Context, req sdk.Request) ([]sdk.Event, error) {
-	var ring struct{ Door, Visitor string }
+	var ring struct{ Door, Visitor, Opener string }
 	if err := json.Unmarshal(req.Body, &ring); err != nil {
 		return nil, sdk.Unparseable("body is not JSON")
 	}
-	return []sdk.Event{{Name: "ring", DeliveryID: req.Header.Get("X-Bell-Delivery"), Attributes: map[string][]string{"door": {ring.Door}}}}, nil
+	e := sdk.Event{
+		Name: "ring", DeliveryID: req.Header.Get("X-Bell-Delivery"), Title: "At the " + ring.Door,
+		Attributes: map[string][]string{"door": {ring.Door}},
+	}
+	if ring.Visitor != "" {
+		e.Attributes["visitor"] = []string{ring.Visitor}
+	}
+	if ring.Opener != "" {
+		e.Extra, e.Sensitive = map[string]any{"opener": ring.Opener}, []string{"opener"}
+	}
+	return []sdk.Event{e}, nil
 }
