@@ -52,6 +52,9 @@ const most = 20
 func (k *keeper) tellFailure(t attempted) {
 	k.app.log.Error("configuration not reloaded, the one before stays", "digest", k.app.config.get().digest, "error", brief(t))
 	faults := t.problems.Of(config.Fault)
+	if len(faults) < 2 {
+		return // that was it
+	}
 	for _, p := range faults[:min(most, len(faults))] {
 		k.app.log.Error("configuration", "at", p.Pos.String(), "problem", p.Message, "fix", p.Fix)
 	}
