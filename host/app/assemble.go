@@ -52,6 +52,15 @@ func (a *App) assemble(p *config.Project) (*snapshot, config.Problems) {
 func (a *App) unrunnable(p *config.Project) config.Problems {
 	var problems config.Problems
 	said := map[string]bool{} // agents share their project's runner
+	found := map[string]error{}
+	find := func(command string) error {
+		err, asked := found[command]
+		if !asked {
+			_, err = findCommand(p.Dir, command)
+			found[command] = err
+		}
+		return err
+	}
 	say := func(problem config.Problem) {
 		if text := problem.Error(); !said[text] {
 			said[text] = true
@@ -66,7 +75,7 @@ func (a *App) unrunnable(p *config.Project) config.Problems {
 		command, err := commandOf(agent.Runner)
 		if err != nil {
 			say(config.Errorf(at, "[runner]: %v", err))
-		} else if _, err := findCommand(p.Dir, command[0]); err != nil {
+		} else if err := find(command[0]); err != nil {
 			say(config.Warnf(at, "[runner]: the harness can not be run: %v", err))
 		}
 		for _, ref := range agent.Credentials {

@@ -3,9 +3,7 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -136,6 +134,9 @@ func (k *keeper) watch() {
 	k.watcher.Watch(append(files, apiKeyFiles(k.app.credentials)...), folders)
 }
 
+// movingLooks is how often files may change under a look until that is said.
+const movingLooks = 5
+
 // look takes up what changed, if anything did.
 func (k *keeper) look(ctx context.Context) {
 	now := k.app.config.get()
@@ -156,6 +157,7 @@ func (k *keeper) look(ctx context.Context) {
 	t := k.attempt(ctx)
 	if errors.Is(t.err, errMoving) {
 		// They give notice when they go on, and are looked at then.
+		k.drop(t)
 		if k.moving++; k.moving == movingLooks {
 			k.app.log.Warn("files of the project keep changing; they are taken up when they hold still")
 		}
@@ -183,8 +185,7 @@ func (k *keeper) reload(ctx context.Context) api.Reloaded {
 
 // changed says whether what is on the disk differs from what counts.
 func (k *keeper) changed(now *snapshot) bool {
-	return now.project.Files.Changed() ||
-		!maps.Equal(now.secrets, digests(wire(now.project, k.app.credentials, k.app.providers.Get).routes))
+	return now.project.Files.Changed() || !maps.Equal(now.secrets, k.secretsOf(now.project))
 }
 
 // recovered forgets a failure: the files are again those that count.
@@ -195,85 +196,6 @@ func (k *keeper) recovered() {
 	now := k.app.config.get()
 	k.metrics.configuration(true, now.loadedAt)
 	k.app.log.Info("configuration is again the one that counts", "digest", now.digest)
-}
-
-// attempted is a configuration that was read, and what came of it.
-type attempted struct {
-	next     *snapshot // nil when it can not be put together
-	problems config.Problems
-	files    *config.Files
-	final    bool     // nothing but other files would change what came of it
-	started  []string // types of providers that were started for it
-	err      error    // beside the problems
-}
-
-// attempt reads the configuration and puts it together. Nothing goes by it yet,
-// but that providers it needs are started.
-func (k *keeper) attempt(ctx context.Context) attempted {
-	p, problems, err := k.read(ctx)
-	t := attempted{problems: problems, files: p.Files, err: err}
-	if err != nil || problems.Err() != nil {
-		t.final = err == nil
-		return t
-	}
-	t.started = k.startProviders(ctx, p)
-	next, more := k.app.assemble(p)
-	t.problems = append(t.problems, more...)
-	if t.problems.Err() == nil {
-		t.next = next
-	}
-	return t
-}
-
-const (
-	readTries   = 10 // of files that change meanwhile
-	movingLooks = 5  // until it is said that they do
-)
-
-var errMoving = errors.New("the files keep changing while they are read")
-
-// read reads the project until it holds still: a file may be half written, and a
-// checkout halfway through its files.
-func (k *keeper) read(ctx context.Context) (*config.Project, config.Problems, error) {
-	files := k.app.config.get().project.Files
-	for try := 1; ; try++ {
-		p, problems := files.Load()
-		select {
-		case <-time.After(k.settle):
-		case <-ctx.Done():
-			return p, problems, fmt.Errorf("stopped while reading: %w", context.Cause(ctx))
-		}
-		if !p.Files.Changed() {
-			return p, problems, nil
-		}
-		if try == readTries {
-			return p, nil, errMoving
-		}
-	}
-}
-
-// startProviders starts those that a configuration needs and that do not run,
-// and returns their types. What does not start is told by assemble.
-func (k *keeper) startProviders(ctx context.Context, p *config.Project) []string {
-	fresh := slices.DeleteFunc(typesOf(p), func(typ string) bool { return slices.Contains(k.running(), typ) })
-	if len(fresh) > 0 {
-		_ = k.app.providers.Start(ctx, fresh)
-	}
-	return fresh
-}
-
-func (k *keeper) running() []string {
-	var types []string
-	for _, s := range k.app.providers.Status() {
-		types = append(types, s.Type)
-	}
-	return types
-}
-
-// unneeded lists providers that run for no source.
-func (k *keeper) unneeded() []string {
-	needed := typesOf(k.app.config.get().project)
-	return slices.DeleteFunc(k.running(), func(typ string) bool { return slices.Contains(needed, typ) })
 }
 
 // limitsPatience is far above what a commit takes on a slow disk.
@@ -300,9 +222,7 @@ func (k *keeper) finish(ctx context.Context, t attempted) api.Reloaded {
 
 // fail leaves everything as it is, and says so.
 func (k *keeper) fail(t attempted) api.Reloaded {
-	k.app.providers.Remove(slices.DeleteFunc(t.started, func(typ string) bool {
-		return slices.Contains(typesOf(k.app.config.get().project), typ)
-	}))
+	k.drop(t)
 	f := &failure{at: time.Now(), problems: t.problems, files: t.files, text: brief(t), final: t.final}
 	before := k.failed.Swap(f)
 	k.metrics.reloads.WithLabelValues(api.ReloadFailed).Inc()

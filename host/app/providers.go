@@ -32,6 +32,9 @@ type processes struct{ *pluginhost.Host }
 func (p processes) Get(typ string) (sdk.Provider, error) {
 	provider, ok := p.Provider(typ)
 	if !ok {
+		if err := p.Installed(typ); err != nil {
+			return nil, err
+		}
 		return nil, fmt.Errorf("provider %s was not started", typ)
 	}
 	if provider.Describe().Name == "" { // it was never up

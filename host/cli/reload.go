@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -83,7 +84,7 @@ func showReloaded(s Streams, out api.Reloaded) {
 	}
 	switch out.Outcome {
 	case api.ReloadFailed:
-		if len(out.Problems) == 0 {
+		if !slices.ContainsFunc(out.Problems, func(p api.Problem) bool { return p.Severity == "error" }) {
 			fmt.Fprintf(s.Err, "%s %s\n", s.errPaint(red, "error:"), out.Detail)
 		}
 		fmt.Fprintf(s.Err, "%s not reloaded; the gateway goes on with configuration %s of %s\n", s.errPaint(red, "al:"),

@@ -192,6 +192,13 @@ func (h *Host) Remove(types []string) {
 	}
 }
 
+// Installed returns nil when there is a file to start for a type, and else the
+// error of [Lookup].
+func (h *Host) Installed(typ string) error {
+	_, err := Lookup(h.opts.Dirs, typ)
+	return err
+}
+
 // Provider returns a provider that was given to Start, whether it is up or not.
 func (h *Host) Provider(typ string) (*Provider, bool) {
 	h.mu.Lock()
