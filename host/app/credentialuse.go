@@ -20,7 +20,7 @@ import (
 // credentialUse remembers when each credential last proved a delivery or was
 // handed to a run, so that a person who replaces one sees when the old one is
 // out of use. It is kept in memory and written now and then: a crash may cost
-// the last half minute of it, and no delivery ever waits for it.
+// the last ten seconds of it, and no delivery ever waits for it.
 type credentialUse struct {
 	file string
 	log  hclog.Logger
@@ -30,7 +30,7 @@ type credentialUse struct {
 	changed bool
 }
 
-const credentialUseEvery = 30 * time.Second
+const credentialUseEvery = 10 * time.Second
 
 func credentialUseFile(project string) string {
 	return filepath.Join(StateDir(project), "credential-use.json")

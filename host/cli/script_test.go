@@ -40,31 +40,34 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"until": until, "deliver": deliver, "ring": ring, "capture": capture,
 		},
-		Setup: func(env *testscript.Env) error {
-			home := filepath.Join(env.WorkDir, "home")
-			plugins := filepath.Join(home, ".action-llama", "plugins")
-			if err := os.MkdirAll(plugins, 0o700); err != nil {
-				return err
-			}
-			binary, err := exec.LookPath("al-provider-bell")
-			if err != nil {
-				return err
-			}
-			// Not installed: a script that wants one links to it.
-			for _, name := range []string{"chime", "gullible", "github"} {
-				path, err := exec.LookPath("al-provider-" + name)
-				if err != nil {
-					return err
-				}
-				env.Setenv(strings.ToUpper(name), path)
-			}
-			env.Setenv("HOME", home)
-			env.Setenv("TMPDIR", os.TempDir()) // sockets want a short path
-			env.Setenv("NO_COLOR", "1")
-			env.Setenv("AL_GATEWAY_PORT", "0") // scripts run side by side
-			return os.Symlink(binary, filepath.Join(plugins, "al-provider-bell"))
-		},
+		Setup: setup,
 	})
+}
+
+// setup gives a script a home with one provider in it.
+func setup(env *testscript.Env) error {
+	home := filepath.Join(env.WorkDir, "home")
+	plugins := filepath.Join(home, ".action-llama", "plugins")
+	if err := os.MkdirAll(plugins, 0o700); err != nil {
+		return err
+	}
+	binary, err := exec.LookPath("al-provider-bell")
+	if err != nil {
+		return err
+	}
+	// Not installed: a script that wants one links to it.
+	for _, name := range []string{"chime", "gullible", "github"} {
+		path, err := exec.LookPath("al-provider-" + name)
+		if err != nil {
+			return err
+		}
+		env.Setenv(strings.ToUpper(name), path)
+	}
+	env.Setenv("HOME", home)
+	env.Setenv("TMPDIR", os.TempDir()) // sockets want a short path
+	env.Setenv("NO_COLOR", "1")
+	env.Setenv("AL_GATEWAY_PORT", "0") // scripts run side by side
+	return os.Symlink(binary, filepath.Join(plugins, "al-provider-bell"))
 }
 
 // until is for what becomes true: "until PATTERN COMMAND..." runs the command

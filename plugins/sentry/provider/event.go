@@ -101,11 +101,11 @@ func (r reading) number(name string) int64 {
 func (r reading) time(name string) time.Time {
 	for _, v := range r.all(name) {
 		text := scalar(v)
-		t := sdk.ParseTime(text)
-		if t.IsZero() {
+		t, err := time.Parse(time.RFC3339, text)
+		if err != nil {
 			t = unixTime(text)
 		}
-		if !t.IsZero() {
+		if t = t.UTC(); t.Year() > 1 && t.Year() <= 9999 { // others can not be written as RFC 3339 again
 			return t
 		}
 	}
@@ -291,7 +291,7 @@ func unixTime(text string) time.Time {
 		return time.Time{}
 	}
 	nanos := id((decimals + "000000000")[:9])
-	return sdk.UnixTime(int64(seconds), nanos)
+	return time.Unix(int64(seconds), nanos).UTC()
 }
 
 func orElse(text, other string) string {
