@@ -45,7 +45,13 @@ func newProject(t *testing.T, files map[string]string) *project {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = os.RemoveAll(root) })
+	t.Cleanup(func() {
+		if t.Failed() && os.Getenv("AL_SOAK") != "" {
+			t.Logf("left for a look at it: %s", root)
+			return
+		}
+		_ = os.RemoveAll(root)
+	})
 	p := &project{t: t, dir: filepath.Join(root, "p"), bin: filepath.Join(root, "bin")}
 	p.env = append(os.Environ(), "AL_CREDENTIALS_DIR="+filepath.Join(root, "credentials"), "NO_COLOR=1", "HOME="+root)
 
