@@ -10,6 +10,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/ncruces/go-sqlite3"
@@ -108,4 +110,63 @@ func TestLockedStore(t *testing.T) {
 		a, err := g.send(issue("while it is locked"))
 		return err == nil && a.Queued == 1
 	})
+}
+
+// What a disk has done to the store is told before anything is answered, by the
+// start and by al doctor, with the file and what to do. The way out works.
+func TestDamagedStore(t *testing.T) {
+	p := newProject(t, standard(anyIssue))
+	g := p.start()
+	for n := range 20 {
+		if a := g.mustSend(issue(fmt.Sprint(n))); a.code != http.StatusOK {
+			t.Fatalf("answered %d %s", a.code, a.text)
+		}
+	}
+	g.kill()
+	log := filepath.Join(p.dir, ".al", "al.db-wal")
+	raw, err := os.ReadFile(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 100 {
+		raw[len(raw)/2+i] ^= 0xff
+	}
+	if err := os.WriteFile(log, raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range []string{"start", "doctor"} {
+		out, code := p.al(command, "-p", p.dir)
+		if code != 1 || !strings.Contains(out, log+" is damaged") || !strings.Contains(out, "restore a backup") {
+			t.Errorf("al %s: exit code %d\n%s", command, code, out)
+		}
+	}
+	out, _ := p.al("start", "-p", p.dir)
+	size := regexp.MustCompile(`truncate -s (\d+) `).FindStringSubmatch(out)
+	if size == nil {
+		t.Fatalf("no way out in %s", out)
+	}
+	if out, err := exec.Command("truncate", "-s", size[1], log).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	g = p.start()
+	g.await("it takes deliveries again", func() bool {
+		a, err := g.send(issue("after"))
+		return err == nil && a.Queued == 1
+	})
+	g.stop()
+
+	file := filepath.Join(p.dir, ".al", "al.db")
+	if raw, err = os.ReadFile(file); err != nil {
+		t.Fatal(err)
+	}
+	_, _ = rand.Read(raw[len(raw)/2 : len(raw)/2+8192])
+	if err := os.WriteFile(file, raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range []string{"start", "doctor"} {
+		out, code := p.al(command, "-p", p.dir)
+		if code != 1 || !strings.Contains(out, file) || !strings.Contains(out, "restore a backup") {
+			t.Errorf("al %s: exit code %d\n%s", command, code, out)
+		}
+	}
 }

@@ -72,7 +72,7 @@ func Check(ctx context.Context, p *config.Project, credentials config.Credential
 	c.checkExposure()
 	c.checkAgents(ctx)
 	c.checkGateway(ctx, descriptors)
-	c.checkStore()
+	c.checkStore(ctx)
 	c.checkFiles()
 	return c.Checked, nil
 }

@@ -2,6 +2,7 @@ package app
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -17,17 +19,22 @@ import (
 	"github.com/action-llama/gateway/host/store/sqlite"
 )
 
-func (c *checker) checkStore() {
+// readPatience bounds the reading of the store, a few seconds for each GiB.
+const readPatience = 30 * time.Second
+
+func (c *checker) checkStore(ctx context.Context) {
 	file := DatabaseFile(c.p.Dir)
 	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
 		return // the first start makes it
 	}
-	s, err := sqlite.OpenReadOnly(file)
-	if err == nil {
-		err = s.Close()
-	}
-	if err != nil {
-		c.found(AboutStore, config.Errorf(config.Pos{File: ".al/" + filepath.Base(file)}, "%v", err))
+	ctx, cancel := context.WithTimeout(ctx, readPatience)
+	defer cancel()
+	at := config.Pos{File: ".al/" + filepath.Base(file)}
+	switch err := sqlite.Check(ctx, file, taken(c.p.Dir)); {
+	case errors.Is(err, context.DeadlineExceeded):
+		c.found(AboutStore, config.Notef(at, "not read to its end: it is too large to look at all of it within %s", readPatience))
+	case err != nil:
+		c.found(AboutStore, config.Errorf(at, "%v", err))
 	}
 }
 

@@ -62,6 +62,19 @@ func Find(project string) (Instance, error) {
 	return in, nil
 }
 
+// taken says whether a gateway has the project, be it one that still starts.
+func taken(project string) bool {
+	if _, err := os.Stat(lockFile(project)); err != nil {
+		return false
+	}
+	lock := flock.New(lockFile(project))
+	free, err := lock.TryRLock()
+	if err == nil && free {
+		err = lock.Unlock()
+	}
+	return err != nil || !free
+}
+
 func lockFile(project string) string { return filepath.Join(StateDir(project), "al.lock") }
 
 // lockPatience outlasts a command that looks whether a gateway runs: it holds

@@ -50,12 +50,15 @@ func Open(ctx context.Context, path string, opts Options) (*Store, error) {
 	if err := createFiles(path); err != nil {
 		return nil, fmt.Errorf("open store %s: %w", path, err)
 	}
+	if err := checkLog(path); err != nil {
+		return nil, openError(path, err)
+	}
 	c, err := dialWriter(path)
 	if err != nil {
 		return nil, openError(path, err)
 	}
 	c.SetInterrupt(ctx)
-	err = migrate(c, path)
+	err = prepare(c, path)
 	c.SetInterrupt(context.Background())
 	if err != nil {
 		return nil, openError(path, errors.Join(err, c.close()))
@@ -66,6 +69,22 @@ func Open(ctx context.Context, path string, opts Options) (*Store, error) {
 	}
 	go s.writer.run()
 	return s, nil
+}
+
+// prepare makes sure that a file is fit to be used. One that is refused stays as
+// it is, its log included.
+func prepare(c *conn, path string) error {
+	if _, err := c.Config(sqlite3.DBCONFIG_NO_CKPT_ON_CLOSE, true); err != nil {
+		return err
+	}
+	if err := checkFile(c, path); err != nil {
+		return err
+	}
+	if err := migrate(c, path); err != nil {
+		return err
+	}
+	_, err := c.Config(sqlite3.DBCONFIG_NO_CKPT_ON_CLOSE, false)
+	return err
 }
 
 // dialWriter opens a connection that writes.
