@@ -64,7 +64,7 @@ type Request struct {
 }
 
 // Secret is one live credential of one source. During a rotation a source has
-// several.
+// several, in the order of the configuration: the newest last.
 type Secret struct {
 	Source   string            // name of the source, [webhooks.<name>], that it proves
 	Instance string            // name of the credential, to report which of several matched

@@ -72,37 +72,45 @@ func answer(req sdk.Request, secrets []sdk.Secret) (*sdk.Reply, error) {
 	}, nil
 }
 
-// keyFor returns the one secret that a challenge can be about. X does not say
-// which of several apps asks, unless it signs the question, which it does not
-// always do. A wrong answer has it stop deliveries at once, no answer only after
-// a day: so there is no guessing.
+// keyFor returns the secret that a challenge is about. X does not say which of
+// several apps asks, unless it signs the question, which it does not always do.
+// A wrong answer has it stop deliveries at once, no answer only after a day: so
+// between apps there is no guessing.
+//
+// Several secrets of one source are no guess. They are one app's while its
+// secret is replaced, in the order of the configuration, and X made the last of
+// them: it voids the one before at once. For what a stranger can do with the
+// answer it makes no difference which it is. What is signed is never taken for
+// a delivery, by none of the secrets.
 //
 // A signature that fits none is no reason to refuse. It can be left out just as
 // well, and X does not say well enough what it would sign.
 func keyFor(req sdk.Request, secrets []sdk.Secret) (string, error) {
-	var keys []string
-	for _, s := range secrets {
-		if key := s.Fields[secretField]; key != "" && !slices.Contains(keys, key) {
-			keys = append(keys, key)
+	usable := slices.DeleteFunc(slices.Clone(secrets), func(s sdk.Secret) bool { return s.Fields[secretField] == "" })
+	if len(usable) == 0 {
+		if len(secrets) > 0 {
+			return "", fmt.Errorf("%w: the challenge can not be answered: field %q of %q is empty", sdk.ErrCredential, secretField, credentialType)
 		}
+		return "", fmt.Errorf("%w: the challenge can not be answered without a credential %q", sdk.ErrBadSignature, credentialType)
 	}
 	if signature, err := sdk.Base64Signature(req.Header, signatureHeader, signaturePrefix); err == nil {
-		for _, key := range keys {
-			if hmac.Equal(signature, sum(key, []byte(req.Query))) {
+		for _, s := range usable {
+			if key := s.Fields[secretField]; hmac.Equal(signature, sum(key, []byte(req.Query))) {
 				return key, nil
 			}
 		}
 	}
-	switch {
-	case len(keys) == 1:
-		return keys[0], nil
-	case len(keys) > 1:
-		return "", fmt.Errorf("%w: the challenge is for one of %d consumer secrets and does not say which; register the address of one source (/webhooks/twitter/<source>) for each app", sdk.ErrBadSignature, len(keys))
-	case len(secrets) > 0:
-		return "", fmt.Errorf("%w: the challenge can not be answered: field %q of %q is empty", sdk.ErrCredential, secretField, credentialType)
-	default:
-		return "", fmt.Errorf("%w: the challenge can not be answered without a credential %q", sdk.ErrBadSignature, credentialType)
+	newest := map[string]string{} // by source
+	for _, s := range usable {
+		newest[s.Source] = s.Fields[secretField]
 	}
+	last := usable[len(usable)-1].Fields[secretField]
+	for _, key := range newest {
+		if key != last {
+			return "", fmt.Errorf("%w: the challenge is for one of %d sources and does not say which; register the address of one source (/webhooks/twitter/<source>) for each app", sdk.ErrBadSignature, len(newest))
+		}
+	}
+	return last, nil
 }
 
 func sign(key string, text []byte) string {

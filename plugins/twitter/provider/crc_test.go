@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -21,6 +22,7 @@ const (
 func TestChallengeIsAnsweredForTheAppThatAsks(t *testing.T) {
 	t.Parallel()
 	const other = "secret-of-another-app"
+	twoApps := slices.Concat(ofSource("a", other), ofSource("b", testSecret))
 	answered := func(secret, token string) string { return `{"response_token":"` + sign(secret, []byte(token)) + `"}` }
 	tests := []struct {
 		name      string
@@ -33,11 +35,16 @@ func TestChallengeIsAnsweredForTheAppThatAsks(t *testing.T) {
 		{"the only app", "crc_token=foo", nil, secretsOf(other), answered(other, "foo"), nil},
 		{"the app of two sources", "crc_token=foo", nil, secretsOf(other, other), answered(other, "foo"), nil},
 		{"the only app that has a secret", "crc_token=foo", nil, secretsOf("", other), answered(other, "foo"), nil},
-		{"signed by the second", "crc_token=foo&nonce=abc", []string{"sha256=Ey+KU/cAkEc0bZHEBZfz7sReXy5n1trRGNvobfMkiWA="}, secretsOf(other, testSecret), answered(testSecret, "foo"), nil},
-		{"signed by the first", "crc_token=foo&nonce=abc", []string{sign(other, []byte("crc_token=foo&nonce=abc"))}, secretsOf(other, testSecret), answered(other, "foo"), nil},
-		{"signed for another question", "crc_token=bar&nonce=abc", []string{"sha256=Ey+KU/cAkEc0bZHEBZfz7sReXy5n1trRGNvobfMkiWA="}, secretsOf(other, testSecret), "", sdk.ErrBadSignature},
-		{"signed twice", "crc_token=foo", []string{sign(other, []byte("crc_token=foo")), sign(testSecret, []byte("crc_token=foo"))}, secretsOf(other, testSecret), "", sdk.ErrBadSignature},
-		{"one of two", "crc_token=foo", nil, secretsOf(other, testSecret), "", sdk.ErrBadSignature},
+		{"the newest of one app", "crc_token=foo", nil, secretsOf(testSecret, other), answered(other, "foo"), nil},
+		{"the newest of one app that is there", "crc_token=foo", nil, secretsOf(testSecret, other, ""), answered(other, "foo"), nil},
+		{"the newest of one app in two sources", "crc_token=foo", nil, slices.Concat(ofSource("a", testSecret, other), ofSource("b", other)), answered(other, "foo"), nil},
+		{"signed by the second", "crc_token=foo&nonce=abc", []string{"sha256=Ey+KU/cAkEc0bZHEBZfz7sReXy5n1trRGNvobfMkiWA="}, twoApps, answered(testSecret, "foo"), nil},
+		{"signed by the first", "crc_token=foo&nonce=abc", []string{sign(other, []byte("crc_token=foo&nonce=abc"))}, twoApps, answered(other, "foo"), nil},
+		{"signed for another question", "crc_token=bar&nonce=abc", []string{"sha256=Ey+KU/cAkEc0bZHEBZfz7sReXy5n1trRGNvobfMkiWA="}, twoApps, "", sdk.ErrBadSignature},
+		{"signed twice", "crc_token=foo", []string{sign(other, []byte("crc_token=foo")), sign(testSecret, []byte("crc_token=foo"))}, twoApps, "", sdk.ErrBadSignature},
+		{"signed with the old one", "crc_token=foo", []string{sign(other, []byte("crc_token=foo"))}, secretsOf(other, testSecret), answered(other, "foo"), nil},
+		{"one of two", "crc_token=foo", nil, twoApps, "", sdk.ErrBadSignature},
+		{"one of two, of which one is being replaced", "crc_token=foo", nil, slices.Concat(ofSource("a", testSecret, other), ofSource("b", testSecret)), "", sdk.ErrBadSignature},
 		{"no secret", "crc_token=foo", nil, nil, "", sdk.ErrBadSignature},
 		{"empty secret", "crc_token=foo", nil, secretsOf(""), "", sdk.ErrCredential},
 		{"empty secret, signed with it", "crc_token=foo", []string{sign("", []byte("crc_token=foo"))}, secretsOf(""), "", sdk.ErrCredential},
@@ -102,6 +109,34 @@ func TestForgery(t *testing.T) {
 				t.Errorf("%.40q proved %v, error %v", body, d.Which, err)
 			}
 		}
+	}
+}
+
+// While a secret is replaced there is an answer, too, and it is worth as little:
+// by the old secret and by the new one.
+func TestForgeryWhileASecretIsReplaced(t *testing.T) {
+	t.Parallel()
+	secrets := secretsOf("secret-before", testSecret)
+	for _, token := range []string{"foo", "null", "0", "crc_token=foo", strings.Repeat("a", 256)} {
+		d, err := sdk.Deliver(t.Context(), New("test"), question("crc_token="+url.QueryEscape(token)), secrets, sdk.DeliverOptions{})
+		if err != nil || d.Reply == nil {
+			t.Fatalf("%.40q: %+v, %v", token, d, err)
+		}
+		signature := tokenIn(t, d.Reply)
+		if signature != sign(testSecret, []byte(token)) {
+			t.Errorf("%.40q is not signed with the newest secret", token)
+		}
+		for _, body := range []string{token, deletion} {
+			req := delivery([]byte(body))
+			req.Header.Set(signatureHeader, signature)
+			if which, err := New("test").Verify(t.Context(), req, secrets); !errors.Is(err, sdk.ErrBadSignature) || which != nil {
+				t.Errorf("the answer to %.40q proves %v, %v", token, which, err)
+			}
+		}
+	}
+	d, err := sdk.Deliver(t.Context(), New("test"), question("crc_token="+url.QueryEscape(deletion)), secrets, sdk.DeliverOptions{})
+	if err != nil || d.Reply == nil || d.Reply.Status != http.StatusBadRequest {
+		t.Errorf("a delivery was signed: %+v, %v", d.Reply, err)
 	}
 }
 

@@ -3,6 +3,7 @@ package provider
 import (
 	"crypto/hmac"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -141,10 +142,12 @@ func FuzzVerify(f *testing.F) {
 	})
 }
 
-func secretsOf(texts ...string) []sdk.Secret {
+func secretsOf(texts ...string) []sdk.Secret { return ofSource("bot", texts...) }
+
+func ofSource(source string, texts ...string) []sdk.Secret {
 	var secrets []sdk.Secret
-	for _, text := range texts {
-		secrets = append(secrets, sdk.Secret{Source: "bot", Instance: "default", Fields: map[string]string{secretField: text}})
+	for i, text := range texts {
+		secrets = append(secrets, sdk.Secret{Source: source, Instance: fmt.Sprint("key", i), Fields: map[string]string{secretField: text}})
 	}
 	return secrets
 }
