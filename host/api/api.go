@@ -14,12 +14,15 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/action-llama/gateway/host/store"
 )
 
 // Gateway is what the API shows and passes on to, by subject.
@@ -54,27 +57,40 @@ const timeout = 5 * time.Second
 
 // Register adds the API's patterns to a mux.
 func Register(mux *http.ServeMux, o Options) {
-	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) {
-		writeJSON(w, http.StatusOK, map[string]any{"ok": true})
-	})
-	mux.HandleFunc("GET /ready", func(w http.ResponseWriter, _ *http.Request) {
-		if err := o.Gateway.Ready(); err != nil {
-			writeJSON(w, http.StatusServiceUnavailable, failure{Detail: err.Error()})
-			return
-		}
-		writeJSON(w, http.StatusOK, map[string]any{"ok": true})
-	})
-	mux.Handle("GET /metrics", promhttp.HandlerFor(o.Gatherer, promhttp.HandlerOpts{
-		EnableOpenMetrics: true,
-		Timeout:           timeout,
-		ErrorHandling:     promhttp.ContinueOnError,
-	}))
-
+	for _, r := range openRoutes(o) {
+		mux.Handle(r.pattern, r.handler)
+	}
 	private := http.NewServeMux()
 	for _, r := range routes(o.Gateway) {
 		private.Handle(r.pattern, answering(r.handle, o.Log))
 	}
 	mux.Handle("/api/", authorised(o.Key, private))
+}
+
+// openRoute is one that wants no key.
+type openRoute struct {
+	pattern string
+	handler http.Handler
+}
+
+func openRoutes(o Options) []openRoute {
+	return []openRoute{
+		{"GET /health", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			writeJSON(w, http.StatusOK, map[string]any{"ok": true})
+		})},
+		{"GET /ready", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			if err := o.Gateway.Ready(); err != nil {
+				writeJSON(w, http.StatusServiceUnavailable, failure{Detail: err.Error()})
+				return
+			}
+			writeJSON(w, http.StatusOK, map[string]any{"ok": true})
+		})},
+		{"GET /metrics", promhttp.HandlerFor(o.Gatherer, promhttp.HandlerOpts{
+			EnableOpenMetrics: true,
+			Timeout:           timeout,
+			ErrorHandling:     promhttp.ContinueOnError,
+		})},
+	}
 }
 
 // route is one thing that /api can do.
@@ -88,8 +104,8 @@ type route struct {
 type handler func(r *http.Request) (any, error)
 
 func routes(g Gateway) []route {
-	var all []route
-	for _, subject := range [][]route{
+	return slices.Concat(
+		descriptionRoutes(),
 		overviewRoutes(g),
 		runsRoutes(g),
 		jobsRoutes(g),
@@ -98,10 +114,7 @@ func routes(g Gateway) []route {
 		pauseRoutes(g),
 		deliveryRoutes(g),
 		reloadRoutes(g),
-	} {
-		all = append(all, subject...)
-	}
-	return all
+	)
 }
 
 // answering bounds a handler's time and writes what it returns. What is an
@@ -115,6 +128,10 @@ func answering(handle handler, log hclog.Logger) http.Handler {
 		switch {
 		case errors.As(err, &shown):
 			writeJSON(w, shown.Status, failure{Detail: shown.Detail})
+		case errors.Is(err, store.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
+			log.Warn("request not answered", "method", r.Method, "path", r.URL.Path, "error", err)
+			w.Header().Set("Retry-After", "1")
+			writeJSON(w, http.StatusServiceUnavailable, failure{Detail: "the store does not answer; try again, or see the gateway's log"})
 		case err != nil:
 			log.Error("request not answered", "method", r.Method, "path", r.URL.Path, "error", err)
 			writeJSON(w, http.StatusInternalServerError, failure{Detail: "the gateway could not do this; its log says why"})
