@@ -106,7 +106,7 @@ type Filter struct {
 	// autocomplete, which comes with every keystroke. An event whose attribute
 	// has nothing but these values passes only triggers with a filter on the
 	// attribute that names one of those the event has. All others do not get
-	// it, also a trigger without any filter. Filters on the same attribute must
-	// agree.
+	// it, also a trigger without any filter. At most 100; filters on the same
+	// attribute must agree.
 	OptIn []string
 }

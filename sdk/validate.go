@@ -9,8 +9,9 @@ import (
 )
 
 const (
-	maxTypeLength = 32 // as Descriptor.Type says; it is in a URL and a file name
-	maxKeyLength  = 64 // keys and file names that people type
+	maxTypeLength = 32  // as Descriptor.Type says; it is in a URL and a file name
+	maxKeyLength  = 64  // keys and file names that people type
+	maxOptIn      = 100 // values of a filter that are compared one by one
 )
 
 // Validate returns everything that is wrong with a descriptor, one line each,
@@ -111,13 +112,17 @@ func (v *validation) filters(filters []Filter) {
 		if same.MatchCase != f.MatchCase {
 			v.add("filters %q and %q look at attribute %q and must agree on MatchCase", same.Name, f.Name, f.Attribute)
 		}
-		if !slices.Equal(slices.Sorted(slices.Values(same.OptIn)), slices.Sorted(slices.Values(f.OptIn))) {
+		if len(same.OptIn) != len(f.OptIn) || !slices.Equal(slices.Sorted(slices.Values(same.OptIn)), slices.Sorted(slices.Values(f.OptIn))) {
 			v.add("filters %q and %q look at attribute %q and must agree on OptIn", same.Name, f.Name, f.Attribute)
 		}
 	}
 }
 
 func (v *validation) optIn(f Filter) {
+	if len(f.OptIn) > maxOptIn {
+		v.add("filter %q: %d opt-in values are more than %d", f.Name, len(f.OptIn), maxOptIn)
+		return
+	}
 	for i, value := range f.OptIn {
 		switch {
 		case value == "":

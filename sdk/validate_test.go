@@ -59,6 +59,7 @@ func TestAnAuthorIsToldWhatIsWrongWithADescriptor(t *testing.T) {
 		"empty known value":             {func(d *sdk.Descriptor) { d.Filters[0].Values = []string{"opened", ""} }, `filter "events": an empty string`},
 		"disagreement on absence":       {func(d *sdk.Descriptor) { d.Filters[2].PassAbsent = true }, `filters "org" and "orgs" look at attribute "org" and must agree on PassAbsent`},
 		"disagreement on case":          {func(d *sdk.Descriptor) { d.Filters[2].MatchCase = true }, `must agree on MatchCase`},
+		"opt-in values without end":     {func(d *sdk.Descriptor) { d.Filters[3].OptIn = make([]string, 101) }, `filter "branches": 101 opt-in values are more than 100`},
 		"empty opt-in value":            {func(d *sdk.Descriptor) { d.Filters[3].OptIn = []string{""} }, `filter "branches": an empty string`},
 		"opt-in value twice":            {func(d *sdk.Descriptor) { d.Filters[0].OptIn = []string{"closed", "Closed"} }, `filter "events": the opt-in value "Closed" is there twice`},
 		"unknown opt-in value":          {func(d *sdk.Descriptor) { d.Filters[0].OptIn = []string{"reopened"} }, `the opt-in value "reopened" is not among`},

@@ -49,6 +49,7 @@ type Case struct {
 
 	filters   []filterLine
 	published string   // what of it is not ours to change; empty for nothing
+	unknown   bool     // it has values that the descriptor does not know, on purpose
 	want      *outcome // nil as long as nobody wrote one
 	archive   *txtar.Archive
 	path      string
@@ -181,13 +182,15 @@ func (c *Case) readOptions(data []byte) error {
 			c.Request.ReceivedAt, err = time.Parse(time.RFC3339, value)
 		case "allowUnsigned":
 			c.AllowUnsigned, err = strconv.ParseBool(value)
+		case "unknown":
+			c.unknown, err = strconv.ParseBool(value)
 		case "published":
 			c.published = value
 			if value != publishedSignature && value != publishedReply {
 				err = fmt.Errorf("what is published is the %s or the %s", publishedSignature, publishedReply)
 			}
 		default:
-			err = errors.New("options are receivedAt, allowUnsigned and published")
+			err = errors.New("options are receivedAt, allowUnsigned, published and unknown")
 		}
 		return err
 	})

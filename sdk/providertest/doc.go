@@ -53,6 +53,8 @@
 // signature says that the signature is one that the vendor published, or that
 // was computed apart from the provider: it has to be accepted as it is, and
 // Update signs nothing anew. published: reply says the same of the reply.
+// unknown: true is for what the vendor may invent some day: its values need not
+// be among those that the filters know.
 //
 // filters, if there, says on each line what a trigger does with the delivery:
 // pass, or hold it back. The trigger has the filters of that line, one, several

@@ -198,6 +198,10 @@ func mutants() map[string]mutant {
 			`a trigger with no filter lets it pass`, false},
 		"opt-in value that nobody shows": {bell{describe: func(d *sdk.Descriptor) { d.Filters[2].OptIn = []string{"Ghost"} }}, "filters",
 			`filter "visitor" has the opt-in value "Ghost", and no case has an event with it`, false},
+		"does not know its own events": {bell{describe: func(d *sdk.Descriptor) { d.Filters[0].Values = []string{"ring"} }}, "filters",
+			`attribute "event" is "knock", which filter "events" does not know`, false},
+		"knows a value twice": {bell{describe: func(d *sdk.Descriptor) { d.Filters[0].Values = []string{"ring", "knock", "ring"} }}, "descriptor",
+			`filter "events" knows the value "ring" twice`, false},
 		"example that starts nothing": {bell{describe: func(d *sdk.Descriptor) {
 			d.Example = map[string][]string{"events": {"ring"}, "doors": {"roof"}}
 		}}, "descriptor", "no case has an event that the example lets pass", false},

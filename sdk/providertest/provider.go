@@ -91,6 +91,7 @@ func (s *Suite) CheckCases(d sdk.Descriptor) []Finding {
 	for _, f := range d.Filters {
 		k.filter(f, events)
 		k.optIn(f, events)
+		k.known(f)
 	}
 	var example []setting
 	for name, values := range d.Example {
@@ -190,6 +191,36 @@ func (k *checker) optIn(f sdk.Filter, events []wantEvent) {
 		if !slices.ContainsFunc(events, func(e wantEvent) bool { return names(f, e.Attributes[f.Attribute], value) }) {
 			k.reportLike(checkFilters+f.Name+value, checkFilters,
 				"filter %q has the opt-in value %q, and no case has an event with it; add one, and say that a trigger without filters holds it back", f.Name, value)
+		}
+	}
+}
+
+// known compares the values in cases with those that a filter says it knows:
+// people are warned about others. What is not in the descriptor on purpose, such
+// as an event that the vendor has not invented yet, is in a case that says so.
+func (k *checker) known(f sdk.Filter) {
+	if len(f.Values) == 0 {
+		return
+	}
+	known := map[string]bool{}
+	for _, value := range f.Values {
+		if known[value] {
+			k.reportLike(checkDescriptor+f.Name, checkDescriptor, "filter %q knows the value %q twice", f.Name, value)
+		}
+		known[value] = true
+	}
+	for _, c := range k.suite.Cases {
+		if c.want == nil || c.unknown {
+			continue
+		}
+		for _, e := range c.want.Events {
+			for _, value := range e.Attributes[f.Attribute] {
+				if !known[value] && !names(f, f.Values, value) {
+					k.c = c
+					k.report(checkFilters, "attribute %q is %q, which filter %q does not know; add it to Filter.Values, or \"unknown: true\" to the options of the case", f.Attribute, value, f.Name)
+					k.c = nil
+				}
+			}
 		}
 	}
 }

@@ -77,6 +77,24 @@ func suite(t *testing.T) *providertest.Suite {
 	return &providertest.Suite{Cases: cases, Sign: signBell, Events: []string{"ring"}}
 }
 
+// What a vendor really sent is often not there: then there is nothing to test.
+func TestPayloads(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for name, text := range map[string]string{"ring.front.json": "{}", "ring.json": `{"door":1}`, "read.me": "no"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if all := providertest.Payloads(t, dir); len(all) != 2 || string(all["ring.front"]) != "{}" || string(all["ring"]) != `{"door":1}` {
+		t.Errorf("%s", all)
+	}
+	t.Run("none", func(t *testing.T) {
+		providertest.Payloads(t, filepath.Join(dir, "nothing"))
+		t.Error("not skipped")
+	})
+}
+
 // recorder is a T that keeps what it is told.
 type recorder struct {
 	ctx    context.Context
@@ -320,7 +338,7 @@ func TestAFaultyCaseIsNamedWithItsPlace(t *testing.T) {
 		request + "-- wants.json --\n{}":  "wants.json: no file of a case has this name",
 		request + "-- secrets --\nhome\n": "secrets: line 1: not \"source field=value\"",
 		request + "-- secrets --\na x=1\n\na x=2":           "line 3: source a has field x already",
-		request + "-- options --\nspeed: 2":                 "options are receivedAt, allowUnsigned and published",
+		request + "-- options --\nspeed: 2":                 "options are receivedAt, allowUnsigned, published and unknown",
 		request + "-- options --\npublished: body":          "what is published is the signature or the reply",
 		request + "-- options --\nreceivedAt: now":          "cannot parse \"now\"",
 		request + "-- filters --\nlabels = [\"a\"]":         "filters: line 1: not `pass",

@@ -5,36 +5,23 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/action-llama/gateway/sdk"
+	"github.com/action-llama/gateway/sdk/providertest"
 )
 
-// corpusDir holds real payloads, which are not ours to distribute. Tests that
-// want them are skipped where the folder is missing.
+// corpusDir holds real payloads, which are not ours to distribute.
 const corpusDir = "../../../../shared/corpus/discord"
 
 func corpus(t testing.TB) map[string]sdk.Request {
 	t.Helper()
-	paths, err := filepath.Glob(filepath.Join(corpusDir, "*.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(paths) == 0 {
-		t.Skipf("no real payloads in %s", corpusDir)
-	}
 	all := map[string]sdk.Request{}
-	for _, path := range paths {
-		body, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		all[strings.TrimSuffix(filepath.Base(path), ".json")] = delivery(body)
+	for name, body := range providertest.Payloads(t, corpusDir) {
+		all[name] = delivery(body)
 	}
 	return all
 }

@@ -1,7 +1,6 @@
 package provider
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -244,24 +243,6 @@ func TestDeepestPayload(t *testing.T) {
 		if events, err := New("test").Parse(t.Context(), delivery([]byte(body))); err != nil || len(events) != 1 {
 			t.Errorf("%s: %v, %v", name, events, err)
 		}
-	}
-}
-
-// A provider must not keep or change the bytes it is given.
-func TestBodyIsLeftAlone(t *testing.T) {
-	t.Parallel()
-	c := caseNamed(t, "application_command.every-option")
-	body := bytes.Clone(c.Request.Body)
-	events := eventsOf(t, c)
-	if !bytes.Equal(c.Request.Body, body) {
-		t.Error("the body has changed")
-	}
-	for i := range c.Request.Body {
-		c.Request.Body[i] = 'x'
-	}
-	e := events[0]
-	if e.Action != "order" || in(e.Extra, "options", "amount") != json.Number("9007199254740991") || e.Attributes["guild"][0] != "1390000000000000002" {
-		t.Errorf("the event shares memory with the body: %+v", e)
 	}
 }
 

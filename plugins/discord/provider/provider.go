@@ -5,7 +5,6 @@ package provider
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/action-llama/gateway/sdk"
@@ -36,17 +35,17 @@ func (p *Provider) Verify(_ context.Context, req sdk.Request, secrets []sdk.Secr
 	if err != nil {
 		return nil, err
 	}
-	timestamps := req.Header.Values(timestampHeader)
-	if len(timestamps) != 1 {
-		return nil, fmt.Errorf("%w: header %s comes %d times", sdk.ErrBadSignature, timestampHeader, len(timestamps))
+	timestamp, err := sdk.SignedHeader(req.Header, timestampHeader)
+	if err != nil {
+		return nil, err
 	}
-	which, err := sdk.VerifyEd25519(secrets, keyField, signature, []byte(timestamps[0]), req.Body)
+	which, err := sdk.VerifyEd25519(secrets, keyField, signature, []byte(timestamp), req.Body)
 	if err != nil {
 		return nil, err
 	}
 	// Nothing separates the timestamp from the body. This also refuses one that
 	// lent its last digits to the body, or took some.
-	if err := sdk.CheckTimestamp(timestamps[0], req.ReceivedAt, timestampTolerance); err != nil {
+	if err := sdk.CheckTimestamp(timestamp, req.ReceivedAt, timestampTolerance); err != nil {
 		return nil, err
 	}
 	return which, nil

@@ -75,12 +75,4 @@ func installation(w whole) text {
 }
 
 // timeOf reads the time of a webhook event. It has no zone and means UTC.
-func timeOf(text string) time.Time {
-	for _, layout := range []string{"2006-01-02T15:04:05", time.RFC3339} {
-		// Other years can not be written as RFC 3339 again.
-		if t, err := time.Parse(layout, text); err == nil && t.UTC().Year() >= 1 && t.UTC().Year() <= 9999 {
-			return t.UTC()
-		}
-	}
-	return time.Time{}
-}
+func timeOf(text string) time.Time { return sdk.ParseTime(text, "2006-01-02T15:04:05", time.RFC3339) }

@@ -97,14 +97,11 @@ func (r reading) number(name string) int64 {
 func (r reading) time(name string) time.Time {
 	for _, slot := range r.form.slots[name] {
 		v := r.values[slot]
-		var t time.Time
+		t := sdk.ParseTime(v.text)
 		if n, ok := v.integer(); ok {
-			t = time.Unix(n, 0).UTC()
-		} else if parsed, err := time.Parse(time.RFC3339, v.text); err == nil {
-			t = parsed.UTC()
+			t = sdk.UnixTime(n, 0)
 		}
-		// Other years can not be written as RFC 3339 again.
-		if !t.IsZero() && t.Year() >= 1 && t.Year() <= 9999 {
+		if !t.IsZero() {
 			return t
 		}
 	}

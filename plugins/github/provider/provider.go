@@ -7,7 +7,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/hex"
-	"net/http"
 	"strings"
 
 	"github.com/action-llama/gateway/sdk"
@@ -48,14 +47,14 @@ func (p *Provider) Verify(_ context.Context, req sdk.Request, secrets []sdk.Secr
 
 // Parse makes one event of a request, and none of a ping.
 func (p *Provider) Parse(_ context.Context, req sdk.Request) ([]sdk.Event, error) {
-	name, err := single(req.Header, eventHeader)
+	name, err := sdk.SingleHeader(req.Header, eventHeader)
 	if err != nil {
 		return nil, err
 	}
 	if name == "" {
 		return nil, sdk.Unparseable("no header %s", eventHeader)
 	}
-	delivery, err := single(req.Header, deliveryHeader)
+	delivery, err := sdk.SingleHeader(req.Header, deliveryHeader)
 	if err != nil {
 		return nil, err
 	}
@@ -75,20 +74,6 @@ func (p *Provider) Parse(_ context.Context, req sdk.Request) ([]sdk.Event, error
 		return nil, nil
 	}
 	return []sdk.Event{eventOf(name, delivery, r)}, nil
-}
-
-// single returns the one value of a header, or nothing. Two values could be
-// read differently by whoever else looks at the request.
-func single(h http.Header, name string) (string, error) {
-	values := h.Values(name)
-	switch len(values) {
-	case 0:
-		return "", nil
-	case 1:
-		return values[0], nil
-	default:
-		return "", sdk.Unparseable("header %s comes %d times", name, len(values))
-	}
 }
 
 // payloadOf returns the JSON of a request. The API makes hooks that send forms

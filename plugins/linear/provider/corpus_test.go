@@ -2,35 +2,21 @@ package provider
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/action-llama/gateway/sdk"
+	"github.com/action-llama/gateway/sdk/providertest"
 )
 
-// corpusDir holds real payloads, which are not ours to distribute. Tests that
-// want them are skipped where the folder is missing.
+// corpusDir holds real payloads, which are not ours to distribute.
 const corpusDir = "../../../../shared/corpus/linear"
 
 func corpus(t testing.TB) map[string]sdk.Event {
 	t.Helper()
-	paths, err := filepath.Glob(filepath.Join(corpusDir, "*.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(paths) == 0 {
-		t.Skipf("no real payloads in %s", corpusDir)
-	}
 	all := map[string]sdk.Event{}
-	for _, path := range paths {
-		body, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		name := strings.TrimSuffix(filepath.Base(path), ".json")
+	for name, body := range providertest.Payloads(t, corpusDir) {
 		events, err := New("test").Parse(t.Context(), delivery(body))
 		if err != nil || len(events) != 1 {
 			t.Fatalf("%s: %v, %v", name, events, err)

@@ -3,7 +3,6 @@ package provider
 import (
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/action-llama/gateway/sdk"
 )
@@ -36,7 +35,7 @@ func eventOf(k kind, delivery string, pl *payload) sdk.Event {
 		Labels:     names(v.labels),
 		Comment:    v.comment,
 		Sender:     v.sender.handle(),
-		Timestamp:  timeOf(pl.CreatedAt),
+		Timestamp:  sdk.ParseTime(pl.CreatedAt),
 	}
 
 	x := v.extra
@@ -177,16 +176,4 @@ func distinct(values []string) []string {
 		}
 	}
 	return all
-}
-
-func timeOf(text string) time.Time {
-	t, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		return time.Time{}
-	}
-	// Other years can not be written as RFC 3339 again.
-	if t = t.UTC(); t.Year() < 1 || t.Year() > 9999 {
-		return time.Time{}
-	}
-	return t
 }

@@ -6,7 +6,6 @@ package provider
 
 import (
 	"context"
-	"net/http"
 
 	"github.com/go-json-experiment/json"
 
@@ -55,7 +54,7 @@ func (p *Provider) Verify(_ context.Context, req sdk.Request, secrets []sdk.Secr
 // Parse makes one event of a request. The type is taken from the body, as the
 // header Linear-Event is not signed.
 func (p *Provider) Parse(_ context.Context, req sdk.Request) ([]sdk.Event, error) {
-	delivery, err := single(req.Header, deliveryHeader)
+	delivery, err := sdk.SingleHeader(req.Header, deliveryHeader)
 	if err != nil {
 		return nil, err
 	}
@@ -71,18 +70,4 @@ func (p *Provider) Parse(_ context.Context, req sdk.Request) ([]sdk.Event, error
 		k = unknownKind(pl.Type)
 	}
 	return []sdk.Event{eventOf(k, delivery, pl)}, nil
-}
-
-// single returns the one value of a header, or nothing. Two values could be
-// read differently by whoever else looks at the request.
-func single(h http.Header, name string) (string, error) {
-	values := h.Values(name)
-	switch len(values) {
-	case 0:
-		return "", nil
-	case 1:
-		return values[0], nil
-	default:
-		return "", sdk.Unparseable("header %s comes %d times", name, len(values))
-	}
 }

@@ -168,9 +168,7 @@ func (r *result) branch() string {
 
 func (r *result) at() time.Time {
 	for _, s := range []text{r.Timestamp, r.EndedAt, r.CreatedAt} {
-		t, err := time.Parse(time.RFC3339, string(s))
-		// Other years can not be written as RFC 3339 again.
-		if t = t.UTC(); err == nil && t.Year() >= 1 && t.Year() <= 9999 {
+		if t := sdk.ParseTime(string(s)); !t.IsZero() {
 			return t
 		}
 	}

@@ -101,11 +101,11 @@ func (r reading) number(name string) int64 {
 func (r reading) time(name string) time.Time {
 	for _, v := range r.all(name) {
 		text := scalar(v)
-		t, err := time.Parse(time.RFC3339, text)
-		if err != nil {
+		t := sdk.ParseTime(text)
+		if t.IsZero() {
 			t = unixTime(text)
 		}
-		if t = t.UTC(); t.Year() > 1 && t.Year() <= 9999 { // others can not be written as RFC 3339 again
+		if !t.IsZero() {
 			return t
 		}
 	}
@@ -291,7 +291,7 @@ func unixTime(text string) time.Time {
 		return time.Time{}
 	}
 	nanos := id((decimals + "000000000")[:9])
-	return time.Unix(int64(seconds), nanos).UTC()
+	return sdk.UnixTime(int64(seconds), nanos)
 }
 
 func orElse(text, other string) string {

@@ -58,26 +58,6 @@ func TestCasesCoverTheDescriptor(t *testing.T) {
 	}
 }
 
-// What cases hold is what the descriptor knows, so that nobody is warned
-// about a filter that works.
-func TestCaseValuesAreKnown(t *testing.T) {
-	t.Parallel()
-	for _, c := range cases(t) {
-		if strings.HasPrefix(c.Name, "brand_new_resource.") {
-			continue // anything goes
-		}
-		for _, e := range eventsOf(t, c) {
-			for _, filter := range filters() {
-				for _, value := range e.Attributes[filter.Attribute] {
-					if len(filter.Values) > 0 && !slices.Contains(filter.Values, value) {
-						t.Errorf("%s: %s %q is not a known value", c.Name, filter.Name, value)
-					}
-				}
-			}
-		}
-	}
-}
-
 // The code of an installation can be exchanged for a token, and what visitors
 // of a site send is none of an agent's business.
 func TestCasesTellNoSecrets(t *testing.T) {

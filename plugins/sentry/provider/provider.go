@@ -6,7 +6,6 @@ package provider
 
 import (
 	"context"
-	"net/http"
 
 	"github.com/action-llama/gateway/sdk"
 )
@@ -63,7 +62,7 @@ func (p *Provider) Parse(_ context.Context, req sdk.Request) ([]sdk.Event, error
 		name string
 		to   *string
 	}{{resourceHeader, &head.resource}, {deliveryHeader, &head.delivery}, {timestampHeader, &head.timestamp}} {
-		value, err := single(req.Header, h.name)
+		value, err := sdk.SingleHeader(req.Header, h.name)
 		if err != nil {
 			return nil, err
 		}
@@ -89,18 +88,4 @@ func (p *Provider) Parse(_ context.Context, req sdk.Request) ([]sdk.Event, error
 		e.Timestamp = unixTime(head.timestamp)
 	}
 	return []sdk.Event{e}, nil
-}
-
-// single returns the one value of a header, or nothing. Two values could be
-// read differently by whoever else looks at the request.
-func single(h http.Header, name string) (string, error) {
-	values := h.Values(name)
-	switch len(values) {
-	case 0:
-		return "", nil
-	case 1:
-		return values[0], nil
-	default:
-		return "", sdk.Unparseable("header %s comes %d times", name, len(values))
-	}
 }

@@ -4,36 +4,22 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/action-llama/gateway/sdk"
+	"github.com/action-llama/gateway/sdk/providertest"
 )
 
-// corpusDir holds real payloads, which are not ours to distribute. Tests that
-// want them are skipped where the folder is missing.
+// corpusDir holds real payloads, which are not ours to distribute.
 const corpusDir = "../../../../shared/corpus/slack"
 
 // corpus returns signed requests: some of the files are less than a whole body.
 func corpus(t testing.TB) map[string]sdk.Request {
 	t.Helper()
-	paths, err := filepath.Glob(filepath.Join(corpusDir, "*.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(paths) == 0 {
-		t.Skipf("no real payloads in %s", corpusDir)
-	}
 	all := map[string]sdk.Request{}
-	for _, path := range paths {
-		body, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		name := strings.TrimSuffix(filepath.Base(path), ".json")
+	for name, body := range providertest.Payloads(t, corpusDir) {
 		contentType := contentJSON
 		switch {
 		case strings.HasSuffix(name, ".inner"):

@@ -209,22 +209,14 @@ func timeOf(ts string) time.Time {
 	if err != nil {
 		return time.Time{}
 	}
-	return inYears(time.Unix(int64(s), int64(n)))
+	return sdk.UnixTime(int64(s), int64(n))
 }
 
 func unix(seconds int64) time.Time {
 	if seconds <= 0 {
 		return time.Time{}
 	}
-	return inYears(time.Unix(seconds, 0))
-}
-
-// inYears leaves out what can not be written as RFC 3339.
-func inYears(t time.Time) time.Time {
-	if t = t.UTC(); t.Year() > 9999 {
-		return time.Time{}
-	}
-	return t
+	return sdk.UnixTime(seconds, 0)
 }
 
 func number(n int64) string { return strconv.FormatInt(n, 10) }

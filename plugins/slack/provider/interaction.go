@@ -255,7 +255,7 @@ func bodyID(req sdk.Request) string {
 // requestTime is when Slack sent the request, where the payload has no time.
 // The header is kept with a receipt, so that a replay has the same.
 func requestTime(req sdk.Request) time.Time {
-	if at, err := timestamp(req.Header); err == nil {
+	if at, err := sdk.SignedHeader(req.Header, timestampHeader); err == nil {
 		if t := timeOf(at); !t.IsZero() {
 			return t
 		}

@@ -1,8 +1,6 @@
 package provider
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
@@ -157,22 +155,6 @@ func TestChallenge(t *testing.T) {
 	}
 }
 
-// Nobody may have a text echoed without having signed it.
-func TestChallengeIsAfterVerification(t *testing.T) {
-	t.Parallel()
-	body := []byte(`{"type":"url_verification","challenge":"x"}`)
-	for name, req := range map[string]sdk.Request{"unsigned": delivery(contentJSON, body), "signed by others": func() sdk.Request {
-		req := signed(body)
-		req.Header.Set(signatureHeader, sign("other", testTimestamp, body))
-		return req
-	}()} {
-		d, err := sdk.Deliver(t.Context(), New("test"), req, secretsOf(testSecret), sdk.DeliverOptions{})
-		if !errors.Is(err, sdk.ErrBadSignature) || d.Reply != nil {
-			t.Errorf("%s: %+v, %v", name, d, err)
-		}
-	}
-}
-
 // A retry says what it is in headers only: by its id it is the same event.
 func TestRetriesKeepTheirID(t *testing.T) {
 	t.Parallel()
@@ -285,32 +267,6 @@ func TestDeliveryOfLargeBodies(t *testing.T) {
 		d, err := sdk.Deliver(t.Context(), New("test"), req, secretsOf(testSecret), sdk.DeliverOptions{})
 		if err != nil || len(d.Events) != 1 || d.Events[0].Attributes["channel"][0] != "C1" || d.Events[0].Body == "" {
 			t.Errorf("%s: %v", name, err)
-		}
-	}
-}
-
-// A provider must not keep or change the bytes it is given.
-func TestBodyIsLeftAlone(t *testing.T) {
-	t.Parallel()
-	for _, c := range cases(t) {
-		body := bytes.Clone(c.Request.Body)
-		events, err := New("test").Parse(t.Context(), c.Request)
-		if err != nil {
-			continue
-		}
-		before, err := json.Marshal(events)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !bytes.Equal(c.Request.Body, body) {
-			t.Errorf("%s: the body has changed", c.Name)
-		}
-		for i := range c.Request.Body {
-			c.Request.Body[i] = 'x'
-		}
-		after, err := json.Marshal(events)
-		if err != nil || !bytes.Equal(before, after) {
-			t.Errorf("%s: the event shares memory with the body", c.Name)
 		}
 	}
 }

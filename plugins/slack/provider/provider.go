@@ -8,7 +8,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"time"
 
@@ -47,7 +46,7 @@ func (p *Provider) Verify(_ context.Context, req sdk.Request, secrets []sdk.Secr
 	if err != nil {
 		return nil, err
 	}
-	at, err := timestamp(req.Header)
+	at, err := sdk.SignedHeader(req.Header, timestampHeader)
 	if err != nil {
 		return nil, err
 	}
@@ -114,15 +113,6 @@ func (p *Provider) Parse(_ context.Context, req sdk.Request) ([]sdk.Event, error
 	default:
 		return nil, sdk.Unparseable("the form has neither a payload nor a command")
 	}
-}
-
-// timestamp returns the text that Slack signed as its time.
-func timestamp(h http.Header) (string, error) {
-	values := h.Values(timestampHeader)
-	if len(values) != 1 {
-		return "", fmt.Errorf("%w: header %s comes %d times", sdk.ErrBadSignature, timestampHeader, len(values))
-	}
-	return values[0], nil
 }
 
 // empty is the answer that Slack wants nearly always. For view_submission it is

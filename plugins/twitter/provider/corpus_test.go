@@ -2,34 +2,20 @@ package provider
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/action-llama/gateway/sdk"
+	"github.com/action-llama/gateway/sdk/providertest"
 )
 
-// corpusDir holds X's own payloads, which are not ours to distribute. Tests that
-// want them are skipped where the folder is missing.
+// corpusDir holds X's own payloads, which are not ours to distribute.
 const corpusDir = "../../../../shared/corpus/twitter"
 
 func corpus(t testing.TB) map[string]sdk.Event {
 	t.Helper()
-	paths, err := filepath.Glob(filepath.Join(corpusDir, "*.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(paths) == 0 {
-		t.Skipf("no payloads of X in %s", corpusDir)
-	}
 	all := map[string]sdk.Event{}
-	for _, path := range paths {
-		body, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		name := strings.TrimSuffix(filepath.Base(path), ".json")
+	for name, body := range providertest.Payloads(t, corpusDir) {
 		if strings.HasPrefix(name, "tweet_object") { // a post alone
 			body = fmt.Appendf(nil, `{"for_user_id":"2244994945","tweet_create_events":[%s]}`, body)
 		}

@@ -3,8 +3,6 @@ package provider
 import (
 	"flag"
 	"net/http"
-	"slices"
-	"strings"
 	"testing"
 
 	"github.com/action-llama/gateway/sdk"
@@ -56,22 +54,6 @@ func TestEveryReplyIsEmpty(t *testing.T) {
 	}
 }
 
-// Every event in a case is one that the descriptor knows, so that nobody is
-// warned about a filter that works.
-func TestFixtureEventsAreKnown(t *testing.T) {
-	t.Parallel()
-	for _, c := range cases(t) {
-		if strings.Contains(c.Name, "brand") || c.Name == "xaa.no-dot" {
-			continue // made up
-		}
-		for _, e := range eventsOf(t, c) {
-			if !slices.Contains(knownEvents(), e.Name) {
-				t.Errorf("%s: event %s is not among the values of the filter events", c.Name, e.Name)
-			}
-		}
-	}
-}
-
 func cases(t testing.TB) []*providertest.Case {
 	t.Helper()
 	all, err := providertest.ReadCases("testdata")
@@ -79,14 +61,4 @@ func cases(t testing.TB) []*providertest.Case {
 		t.Fatal(err)
 	}
 	return all
-}
-
-// eventsOf are those that Parse reads, or none if it refuses.
-func eventsOf(t testing.TB, c *providertest.Case) []sdk.Event {
-	t.Helper()
-	events, err := New("test").Parse(t.Context(), c.Request)
-	if err != nil && !strings.HasPrefix(c.Name, "signed.") {
-		t.Fatalf("%s: %v", c.Name, err)
-	}
-	return events
 }

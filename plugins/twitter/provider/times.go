@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/action-llama/gateway/sdk"
 )
 
 // millis are milliseconds since 1970, as a string or as a number: X sends both.
@@ -22,14 +24,11 @@ func (m *millis) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return nil
 }
 
-// Years beyond 9999 can not be written as RFC 3339.
-const maxMillis = 253402300799999
-
 func (m millis) time() time.Time {
-	if m <= 0 || m > maxMillis {
+	if m <= 0 {
 		return time.Time{}
 	}
-	return time.UnixMilli(int64(m)).UTC()
+	return sdk.UnixTime(int64(m)/1000, int64(m)%1000*int64(time.Millisecond))
 }
 
 // String is empty when there is no time.
@@ -41,15 +40,7 @@ func (m millis) String() string {
 }
 
 // timeOf reads RFC 3339 and the form that X had before.
-func timeOf(s text) time.Time {
-	for _, layout := range []string{time.RFC3339, time.RubyDate} {
-		t, err := time.Parse(layout, string(s))
-		if t = t.UTC(); err == nil && t.Year() >= 1 && t.Year() <= 9999 {
-			return t
-		}
-	}
-	return time.Time{}
-}
+func timeOf(s text) time.Time { return sdk.ParseTime(string(s), time.RFC3339, time.RubyDate) }
 
 const (
 	// snowflakeEpoch is when ids began to hold the time.
