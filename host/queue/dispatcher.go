@@ -132,7 +132,7 @@ type Dispatcher struct {
 	started  bool
 	deadline time.Time // of the grace; zero until Stop
 	active   map[string]*active
-	agents   []string // with series of their own
+	agents   map[string]bool // that have, or had, series of their own
 }
 
 // New returns a dispatcher that does nothing until Run is called.
@@ -165,6 +165,7 @@ func New(o Options) (*Dispatcher, error) {
 		hurry:    make(chan struct{}, 1),
 		done:     make(chan struct{}),
 		active:   make(map[string]*active),
+		agents:   make(map[string]bool),
 	}, nil
 }
 

@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"errors"
+	"maps"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -72,10 +73,10 @@ func (d *Dispatcher) SetAgents(agents []string) {
 		m.jobs.create(agent)
 	}
 	d.mu.Lock()
-	before := d.agents
-	d.agents = agents
-	d.mu.Unlock()
-	for _, agent := range before {
+	defer d.mu.Unlock()
+	// Also those of agents that went before: a run that ended after its agent
+	// has made some again.
+	for agent := range d.agents {
 		if !now[agent] {
 			gone := prometheus.Labels{"agent": agent}
 			m.runs.DeletePartialMatch(gone)
@@ -84,6 +85,7 @@ func (d *Dispatcher) SetAgents(agents []string) {
 			m.jobs.drop(agent)
 		}
 	}
+	maps.Copy(d.agents, now)
 }
 
 // scrapeTimeout is well inside the 10 s that Prometheus gives a scrape.

@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"github.com/action-llama/gateway/host/job"
 	"github.com/action-llama/gateway/host/store"
 )
 
@@ -72,5 +73,31 @@ al_runs_limit{agent="b"} 1
 	down = store.ErrUnavailable
 	if n, err := testutil.GatherAndCount(reg); err != nil || n != 0 {
 		t.Errorf("with the store down: %d series, %v; the rest of the scrape must live", n, err)
+	}
+}
+
+// The series of an agent go with it, also those that its last run made after.
+func TestSeriesOfAgentsThatAreGone(t *testing.T) {
+	t.Parallel()
+	reg := prometheus.NewRegistry()
+	d, err := New(Options{Store: newMemory(1, nil), Execute: ok, Registerer: reg})
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := func() int {
+		n, err := testutil.GatherAndCount(reg, "al_runs_total")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	d.SetAgents([]string{"a", "b"})
+	both := count()
+	d.SetAgents([]string{"a"})
+	one := count()
+	d.metrics.ended(store.Claimed{Job: job.Job{Agent: "b", Trigger: job.Webhook}}, outcomeDone, time.Second)
+	d.SetAgents([]string{"a"})
+	if both != 2*one || count() != one {
+		t.Errorf("%d series of two agents, %d of one, and %d after the other's last run", both, one, count())
 	}
 }
