@@ -30,7 +30,7 @@ func (c *checker) checkStore(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, readPatience)
 	defer cancel()
 	at := config.Pos{File: ".al/" + filepath.Base(file)}
-	switch err := sqlite.Check(ctx, file, taken(c.p.Dir)); {
+	switch err := sqlite.Check(ctx, file, Taken(c.p.Dir)); {
 	case errors.Is(err, context.DeadlineExceeded):
 		c.found(AboutStore, config.Notef(at, "not read to its end: it is too large to look at all of it within %s", readPatience))
 	case err != nil:

@@ -62,8 +62,9 @@ func Find(project string) (Instance, error) {
 	return in, nil
 }
 
-// taken says whether a gateway has the project, be it one that still starts.
-func taken(project string) bool {
+// Taken says whether a gateway has the project, be it one that still starts or
+// is about to leave.
+func Taken(project string) bool {
 	if _, err := os.Stat(lockFile(project)); err != nil {
 		return false
 	}

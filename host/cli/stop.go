@@ -111,8 +111,7 @@ func (o stopOptions) await(ctx context.Context, client *api.Client, until time.T
 // lock that it holds, another by its answers.
 func (g gateway) alive(ctx context.Context, client *api.Client) bool {
 	if g.local() {
-		_, err := app.Find(g.dir)
-		return !errors.Is(err, app.ErrNotRunning)
+		return app.Taken(g.dir)
 	}
 	_, err := client.Status(ctx)
 	return !errors.Is(err, api.ErrUnreachable)
