@@ -130,7 +130,8 @@ type NewJob struct {
 	// once: cron ticks are not queued behind other work.
 	OnlyIfFree bool
 	// Tick is the time of the schedule that the job is for; the store keeps
-	// the latest of each agent, also of ticks that it refuses.
+	// the latest of each agent, also of ticks that it refuses. To ask for that
+	// one again is a duplicate, whatever became of it: another host was first.
 	Tick time.Time
 
 	Concurrency Concurrency
@@ -196,7 +197,7 @@ const (
 // Accepted reports on an Acceptance, job by job.
 type Accepted struct {
 	Verdicts []Verdict // in the order of Acceptance.Jobs
-	IDs      []int64   // of the jobs; of the other one for a duplicate and a merged one
+	IDs      []int64   // of the jobs; of the other one for a duplicate and a merged one, if there is one
 	Dropped  []Drop    // waiting jobs that had to go
 	// Cancelled runs were asked to end, for a newer job with their key.
 	Cancelled []string

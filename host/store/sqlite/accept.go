@@ -91,6 +91,9 @@ func (o *acceptOp) enqueue(t *tx, i int) (store.Verdict, int64, error) {
 		return 0, 0, err
 	}
 	if !j.Tick.IsZero() { // kept whatever becomes of the job
+		if row.lastTick == nanos(j.Tick) {
+			return store.Duplicate, 0, nil
+		}
 		row.lastTick = max(row.lastTick, nanos(j.Tick))
 	}
 	if j.OnlyIfFree {

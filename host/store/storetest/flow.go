@@ -512,11 +512,26 @@ var pauseTests = map[string]func(*testing.T, *bench){
 		tick := store.NewJob{Agent: "dev", Trigger: job.Schedule, OnlyIfFree: true, Tick: b.now}
 		for _, who := range []string{"dev", ""} {
 			b.must(b.SetPaused(b.ctx, store.Pause{Agent: who, Paused: true, At: b.tick()}))
+			tick.Tick = b.now
 			b.equal("verdict", b.accept(tick).Verdicts, []store.Verdict{store.Paused})
 			b.must(b.SetPaused(b.ctx, store.Pause{Agent: who, At: b.tick()}))
 		}
+		b.equal("verdict of the same tick", b.accept(tick).Verdicts, []store.Verdict{store.Duplicate})
+		tick.Tick = b.now
 		b.equal("verdict", b.accept(tick).Verdicts, []store.Verdict{store.Enqueued})
 		b.equal("last tick", b.queue("dev").LastTick, tick.Tick)
+	},
+
+	"a tick is one host's, also when its job has failed": func(t *testing.T, b *bench) {
+		b.limits(0, agent("dev", 5, 10))
+		tick := store.NewJob{Agent: "dev", Trigger: job.Schedule, Key: "tick/1", OnlyIfFree: true, Tick: b.now}
+		b.accept(tick)
+		b.finish(b.tryClaim().Run, job.Failed)
+		b.equal("verdict", b.accept(tick).Verdicts, []store.Verdict{store.Duplicate})
+		b.reopen()
+		b.equal("verdict after a restart", b.accept(tick).Verdicts, []store.Verdict{store.Duplicate})
+		tick.Key, tick.Tick = "tick/2", b.tick()
+		b.equal("verdict of the next", b.accept(tick).Verdicts, []store.Verdict{store.Enqueued})
 	},
 
 	"an agent that is gone stays paused for when it comes back": func(t *testing.T, b *bench) {

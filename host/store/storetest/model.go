@@ -119,6 +119,9 @@ func (m *model) enqueue(n *store.NewJob, now time.Time, out *store.Accepted) (st
 		return store.Duplicate, repeats[0].ID
 	}
 	a := m.agent(n.Agent)
+	if !n.Tick.IsZero() && n.Tick.Equal(a.lastTick) {
+		return store.Duplicate, 0
+	}
 	if n.Tick.After(a.lastTick) {
 		a.lastTick = n.Tick
 	}
