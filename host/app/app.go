@@ -216,6 +216,7 @@ func (a *App) prepareWork(p *config.Project, registry *prometheus.Registry) erro
 
 	a.cron, err = cron.New(cron.Options{
 		Accept: a.accept, Wake: a.dispatcher.Wake, Log: a.log.Named("cron"), Registerer: registry,
+		LastTicks: a.lastTicks,
 	})
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -43,7 +44,23 @@ func schedules(p *config.Project) ([]cron.Entry, error) {
 		if err != nil { // it was said, with its place, when the triggers were put together
 			policy = flow.Policy{}
 		}
-		entries = append(entries, cron.Entry{Agent: a.Name, Schedule: s, Source: a.Schedule, Apply: policy.ApplyTick})
+		entries = append(entries, cron.Entry{
+			Agent: a.Name, Schedule: s, Source: a.Schedule, Apply: policy.ApplyTick,
+			Jitter: a.Jitter, CatchUp: a.CatchUp == "latest",
+		})
 	}
 	return entries, nil
+}
+
+// lastTicks returns when each agent ticked last, on any host of the store.
+func (a *App) lastTicks(ctx context.Context) (map[string]time.Time, error) {
+	queues, err := a.store.Queues(ctx)
+	if err != nil {
+		return nil, err
+	}
+	last := make(map[string]time.Time, len(queues))
+	for _, q := range queues {
+		last[q.Agent] = q.LastTick
+	}
+	return last, nil
 }

@@ -165,6 +165,7 @@ func (l *loader) agent(a *Agent, root *value, broken bool) {
 		}
 	}
 	l.checkSchedule(a, root)
+	l.checkTicks(a, root)
 	// Disabled agents may be unfinished. The presence of the key counts: what
 	// is wrong with it has been said.
 	if a.Scale > 0 && root.get("schedule") == nil && root.get("webhooks") == nil && !broken {
@@ -259,7 +260,7 @@ func (l *loader) triggers(e *entry, flow Flow) []Trigger {
 func (l *loader) trigger(item *value, path string, flow Flow) Trigger {
 	// TOML gives a key to the header above it, so a line too far down ends up
 	// in a trigger.
-	notFilters := []string{"schedule", "scale", "timeout", "timezone", "maxWorkQueueSize", "credentials", "params", "runner", "hooks",
+	notFilters := []string{"schedule", "scale", "timeout", "timezone", "jitter", "catchUp", "maxWorkQueueSize", "credentials", "params", "runner", "hooks",
 		"retries", "retryDelay", "maxRunsPerHour", "maxRunsPerDay", "onLimit"}
 	ownKeys := flowKeys()
 	t := Trigger{Pos: item.pos, Flow: l.flow(item, path, flow)}

@@ -44,7 +44,7 @@ Do it.
 		Plugins: Plugins{StartTimeout: 10 * time.Second, CallTimeout: 5 * time.Second},
 		Agents: []Agent{{
 			Name: "dev", Dir: "/project/agents/dev", Schedule: "@daily", Timezone: "Local", Scale: 1,
-			Timeout: 15 * time.Minute, MaxWorkQueueSize: 100, RetryDelay: 30 * time.Second, OnLimit: "wait", Flow: standardFlow(), Skill: "Do it.\n",
+			Timeout: 15 * time.Minute, MaxWorkQueueSize: 100, RetryDelay: 30 * time.Second, OnLimit: "wait", CatchUp: "none", Flow: standardFlow(), Skill: "Do it.\n",
 		}},
 	}
 	if diff := cmp.Diff(want, got, noPos); diff != "" {
@@ -147,7 +147,7 @@ Look around.
 		Agents: []Agent{
 			{
 				Name: "dev", Dir: "/project/agents/dev", Description: "Fixes bugs.", Schedule: "*/5 * * * *",
-				Timezone: "Asia/Tokyo", Scale: 3, Timeout: time.Hour, MaxWorkQueueSize: 5, RetryDelay: 30 * time.Second, OnLimit: "wait", Flow: standardFlow(),
+				Timezone: "Asia/Tokyo", Scale: 3, Timeout: time.Hour, MaxWorkQueueSize: 5, RetryDelay: 30 * time.Second, OnLimit: "wait", CatchUp: "none", Flow: standardFlow(),
 				Credentials: []CredentialRef{{Type: "github_token", Instance: "default"}, {Type: "git_ssh", Instance: "botty"}},
 				Triggers: []Trigger{
 					{Source: "github", Flow: standardFlow(), Filters: []FilterValue{
@@ -162,7 +162,7 @@ Look around.
 			},
 			{
 				Name: "ops", Dir: "/project/agents/ops", Schedule: "@daily", Timezone: "UTC", Scale: 1,
-				Timeout: 15 * time.Minute, MaxWorkQueueSize: 50, RetryDelay: 30 * time.Second, OnLimit: "wait", Flow: standardFlow(),
+				Timeout: 15 * time.Minute, MaxWorkQueueSize: 50, RetryDelay: 30 * time.Second, OnLimit: "wait", CatchUp: "none", Flow: standardFlow(),
 				Runner: Runner{Command: []string{"claude", "-p"}}, Skill: "Look around.\n",
 			},
 		},
@@ -294,7 +294,7 @@ Do it.
 	want := []Agent{
 		{
 			Name: "dev", Dir: "/project/agents/dev", Description: "Fixes bugs", Schedule: "0 * * * *", Timezone: "Local",
-			Scale: 1, Timeout: time.Minute, MaxWorkQueueSize: 100, RetryDelay: 30 * time.Second, OnLimit: "wait", Flow: standardFlow(),
+			Scale: 1, Timeout: time.Minute, MaxWorkQueueSize: 100, RetryDelay: 30 * time.Second, OnLimit: "wait", CatchUp: "none", Flow: standardFlow(),
 			Credentials: []CredentialRef{{Type: "github_token", Instance: "default"}},
 			Triggers: []Trigger{{Source: "github", Flow: standardFlow(), Filters: []FilterValue{
 				{Name: "orgs", Values: []string{"acme"}, IsList: true}, {Name: "author", Values: []string{"octocat"}}}}},
@@ -306,7 +306,7 @@ Do it.
 		},
 		{
 			Name: "mixed", Dir: "/project/agents/mixed", Schedule: "@daily", Timezone: "Local",
-			Scale: 2, Timeout: 15 * time.Minute, MaxWorkQueueSize: 100, RetryDelay: 30 * time.Second, OnLimit: "wait", Flow: standardFlow(),
+			Scale: 2, Timeout: 15 * time.Minute, MaxWorkQueueSize: 100, RetryDelay: 30 * time.Second, OnLimit: "wait", CatchUp: "none", Flow: standardFlow(),
 			Params: map[string]any{"a": int64(1)}, Skill: "Do it.\n",
 		},
 	}

@@ -81,7 +81,9 @@ type Agent struct {
 	Description      string
 	Schedule         string // empty for none
 	Timezone         string
-	Scale            int // runs at once; 0 disables the agent
+	Jitter           time.Duration // its ticks are spread over so much time
+	CatchUp          string        // "none" or "latest": of the ticks that no gateway was there for
+	Scale            int           // runs at once; 0 disables the agent
 	Timeout          time.Duration
 	MaxWorkQueueSize int
 	Retries          int           // further attempts when a run fails

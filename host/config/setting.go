@@ -34,6 +34,12 @@ func duration[T any](key string, standard, low time.Duration, field func(*T) *ti
 	return made(setting[T]{key: key, standard: standard, low: int64(low), high: int64(maxDuration), help: help}, field)
 }
 
+// upTo lowers the bound of a setting.
+func upTo[T any](high time.Duration, s setting[T]) setting[T] {
+	s.high = int64(high)
+	return s
+}
+
 func text[T any](key, standard string, field func(*T) *string, help string) setting[T] {
 	return made(setting[T]{key: key, standard: standard, help: help}, field)
 }

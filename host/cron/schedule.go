@@ -27,7 +27,14 @@
 //
 // A tick is good for one minute. One that was missed for longer, because the
 // host was down, the machine slept or the store could not be written, is not
-// made up for.
+// made up for, unless its agent wants the newest such tick to be (CatchUp).
+//
+// # Jitter
+//
+// Ticks may be spread over some time after their own, so that agents with one
+// schedule do not all start at once. How much a tick is moved follows from the
+// agent and the tick, so all hosts of a store agree. It stays the tick of its
+// own time: the key by which it is one host's is not moved.
 package cron
 
 import (

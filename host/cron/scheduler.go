@@ -35,6 +35,10 @@ type Entry struct {
 	Agent    string
 	Schedule Schedule
 	Source   string // the expression, for logs and to see whether it changed
+	// Jitter spreads the ticks over so much time after their own.
+	Jitter time.Duration
+	// CatchUp makes up for the newest tick that nobody was there for.
+	CatchUp bool
 	// Apply says in a tick's job how it goes through the queue. May be nil.
 	Apply func(*store.NewJob)
 }
@@ -48,6 +52,9 @@ type Options struct {
 	Log  hclog.Logger
 	// Registerer takes the metrics of ticks. Nil means none are kept.
 	Registerer prometheus.Registerer
+	// LastTicks tells the latest tick of each agent that any host asked for.
+	// It is needed for schedules with CatchUp.
+	LastTicks func(context.Context) (map[string]time.Time, error)
 	// Now tells the wall clock. Defaults to time.Now.
 	Now func() time.Time
 }
@@ -62,14 +69,6 @@ type Scheduler struct {
 	started bool
 	agents  map[string]*ticker
 	due     tickers // those that have a next tick, the soonest first
-}
-
-// ticker is one agent's.
-type ticker struct {
-	Entry
-	next  time.Time
-	last  time.Time // the latest tick that was due
-	index int       // in the heap; -1 when not in it
 }
 
 // New returns a scheduler without schedules.
@@ -104,12 +103,11 @@ func (s *Scheduler) SetSchedules(entries []Entry) {
 		if old := s.agents[e.Agent]; old != nil {
 			t.last = old.last
 			if old.Source == e.Source && old.Schedule.same(e.Schedule) {
-				t.next = old.next
+				t.set(old.next)
 			}
 		}
 		if t.next.IsZero() {
-			// The clock may have been set back a little since the last tick.
-			t.next = e.Schedule.Next(later(now, t.last))
+			t.begin(now)
 		}
 		agents[e.Agent] = t
 		s.metrics.create(e.Agent)
@@ -141,12 +139,13 @@ func (s *Scheduler) sort() {
 	heap.Init(&s.due)
 }
 
-// Next returns when an agent ticks next, or zero when it has no schedule.
+// Next returns when an agent ticks next, with its jitter, or zero when it has no
+// schedule.
 func (s *Scheduler) Next(agent string) time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if t := s.agents[agent]; t != nil {
-		return t.next
+		return t.due
 	}
 	return time.Time{}
 }
@@ -163,6 +162,7 @@ func (s *Scheduler) Run(ctx context.Context) error {
 
 	var open []tick // due, but not yet in the store
 	var failing string
+	missed := s.opts.LastTicks != nil // not looked for yet
 	seen := s.opts.Now()
 	for {
 		now := s.opts.Now()
@@ -175,13 +175,20 @@ func (s *Scheduler) Run(ctx context.Context) error {
 		seen = now
 
 		open = s.still(now, open, s.takeDue(now))
+		var unread error
+		if missed {
+			open, unread = s.addMissed(ctx, now, open)
+			missed = unread != nil
+		}
 		err := s.accept(ctx, now, open)
 		if ctx.Err() != nil {
 			return nil //nolint:nilerr // told to stop: what it interrupted is no failure
 		}
-		wait := min(lookEvery, s.untilNext())
 		if err == nil {
 			open = nil
+		}
+		wait := min(lookEvery, s.untilNext())
+		if err = errors.Join(unread, err); err == nil {
 			failing = ""
 		} else {
 			if err.Error() != failing {
@@ -207,6 +214,8 @@ type tick struct {
 	agent string
 	at    time.Time
 	apply func(*store.NewJob)
+	// missed: it is late already, and good until a newer one comes.
+	missed bool
 }
 
 // takeDue returns the ticks that are due and moves their agents on. Of several
@@ -215,23 +224,19 @@ func (s *Scheduler) takeDue(now time.Time) []tick {
 	var ticks []tick
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for len(s.due) > 0 && !s.due[0].next.After(now) {
+	for len(s.due) > 0 && !s.due[0].due.After(now) {
 		t := s.due[0]
-		missed := t.next
-		if now.Sub(t.next) > goodFor {
-			t.next = t.Schedule.Next(now.Add(-goodFor - 1)) // may still be good
+		first := t.next
+		at, good := t.take(now)
+		made := false
+		if !good && t.CatchUp {
+			at = t.missed(first.Add(-1), now)
+			made = !at.IsZero()
 		}
-		good := false
-		for !t.next.IsZero() && !t.next.After(now) {
-			good = true
-			t.last = t.next
-			t.next = t.Schedule.Next(t.next)
-		}
-		if good {
-			ticks = append(ticks, tick{agent: t.Agent, at: t.last, apply: t.Apply})
+		if good || made {
+			ticks = append(ticks, tick{agent: t.Agent, at: at, apply: t.Apply, missed: made})
 		} else {
-			t.last = missed
-			s.opts.Log.Info("tick missed, waiting for the next", "agent", t.Agent, "tick", missed, "next", t.next)
+			s.opts.Log.Info("tick missed, waiting for the next", "agent", t.Agent, "tick", first, "next", t.due)
 		}
 		if t.next.IsZero() {
 			heap.Remove(&s.due, t.index)
@@ -240,6 +245,46 @@ func (s *Scheduler) takeDue(now time.Time) []tick {
 		}
 	}
 	return ticks
+}
+
+// addMissed adds the ticks that came while no host was there, for the agents
+// that want to make up for the newest. It is done once, at the start; an agent
+// that never ticked has missed nothing.
+func (s *Scheduler) addMissed(ctx context.Context, now time.Time, open []tick) ([]tick, error) {
+	wanted := s.catchingUp(open)
+	if len(wanted) == 0 {
+		return open, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, acceptTimeout)
+	defer cancel()
+	last, err := s.opts.LastTicks(ctx)
+	if err != nil {
+		return open, fmt.Errorf("look for missed ticks: %w", err)
+	}
+	for _, e := range wanted {
+		if last[e.Agent].IsZero() {
+			continue
+		}
+		if at := e.missed(last[e.Agent], now); !at.IsZero() {
+			s.opts.Log.Info("making up for a missed tick", "agent", e.Agent, "tick", at)
+			open = append(open, tick{agent: e.Agent, at: at, apply: e.Apply, missed: true})
+		}
+	}
+	return open, nil
+}
+
+// catchingUp lists those that make up for missed ticks and have none to ask for.
+func (s *Scheduler) catchingUp(open []tick) []Entry {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []Entry
+	for _, t := range s.agents {
+		if t.CatchUp && !slices.ContainsFunc(open, func(o tick) bool { return o.agent == t.Agent }) {
+			out = append(out, t.Entry)
+		}
+	}
+	slices.SortFunc(out, func(a, b Entry) int { return strings.Compare(a.Agent, b.Agent) })
+	return out
 }
 
 // still returns what is worth asking the store for: the new ticks, and the
@@ -251,7 +296,7 @@ func (s *Scheduler) still(now time.Time, open, fresh []tick) []tick {
 		if slices.ContainsFunc(fresh, func(f tick) bool { return f.agent == t.agent }) || s.agents[t.agent] == nil {
 			return true
 		}
-		late := now.Sub(t.at) > goodFor
+		late := !t.missed && now.Sub(s.agents[t.agent].fires(t.at)) > goodFor
 		if late {
 			s.opts.Log.Warn("tick missed, it could not be queued in time", "agent", t.agent, "tick", t.at)
 		}
@@ -319,7 +364,7 @@ func (s *Scheduler) untilNext() time.Duration {
 	if len(s.due) == 0 {
 		return lookEvery
 	}
-	return s.due[0].next.Sub(s.opts.Now())
+	return s.due[0].due.Sub(s.opts.Now())
 }
 
 // restart makes all schedules count from a new time.
@@ -328,7 +373,7 @@ func (s *Scheduler) restart(now time.Time) {
 	defer s.mu.Unlock()
 	for _, t := range s.agents {
 		t.last = time.Time{}
-		t.next = t.Schedule.Next(now)
+		t.begin(now)
 	}
 	s.sort()
 }
@@ -336,37 +381,4 @@ func (s *Scheduler) restart(now time.Time) {
 // same tells whether two schedules with one source tick alike.
 func (s Schedule) same(o Schedule) bool {
 	return (s.loc == nil) == (o.loc == nil) && (s.loc == nil || s.loc.String() == o.loc.String())
-}
-
-// tickers is a heap by the next tick, and by name for one moment.
-type tickers []*ticker
-
-func (h tickers) Len() int { return len(h) }
-
-func (h tickers) Less(i, j int) bool {
-	if !h[i].next.Equal(h[j].next) {
-		return h[i].next.Before(h[j].next)
-	}
-	return strings.Compare(h[i].Agent, h[j].Agent) < 0
-}
-
-func (h tickers) Swap(i, j int) {
-	h[i], h[j] = h[j], h[i]
-	h[i].index, h[j].index = i, j
-}
-
-func (h *tickers) Push(x any) {
-	if t, ok := x.(*ticker); ok {
-		t.index = len(*h)
-		*h = append(*h, t)
-	}
-}
-
-func (h *tickers) Pop() any {
-	last := len(*h) - 1
-	t := (*h)[last]
-	(*h)[last] = nil
-	*h = (*h)[:last]
-	t.index = -1
-	return t
 }

@@ -113,6 +113,11 @@ type bench struct {
 // midnight UTC.
 func setup(t *testing.T, mem *memory, schedules map[string]string, change ...func(*Options)) *bench {
 	t.Helper()
+	return setupEntries(t, mem, entries(t, schedules), change...)
+}
+
+func setupEntries(t *testing.T, mem *memory, list []Entry, change ...func(*Options)) *bench {
+	t.Helper()
 	b := &bench{mem: mem, clock: new(clock), log: new(strings.Builder), reg: prometheus.NewRegistry()}
 	o := Options{
 		Accept: mem.Accept, Wake: func() { b.wakes++ }, Registerer: b.reg, Now: b.clock.now,
@@ -126,7 +131,7 @@ func setup(t *testing.T, mem *memory, schedules map[string]string, change ...fun
 		t.Fatal(err)
 	}
 	b.Scheduler = s
-	s.SetSchedules(entries(t, schedules))
+	s.SetSchedules(list)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx) }()
