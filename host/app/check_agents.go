@@ -41,9 +41,12 @@ const nextTicks = 3
 
 func (c *checker) checkAgents(ctx context.Context) {
 	for _, agent := range c.p.Agents {
+		if agent.Scale == 0 {
+			continue // a disabled agent may be unfinished
+		}
 		c.checkCredentials(agent)
 		c.checkSkill(agent)
-		if agent.Schedule != "" && agent.Scale > 0 {
+		if agent.Schedule != "" {
 			c.checkSchedule(agent)
 		}
 	}
@@ -137,6 +140,9 @@ func (c *checker) checkHarnesses(ctx context.Context) {
 	}
 	var uses []*use
 	for _, agent := range c.p.Agents {
+		if agent.Scale == 0 {
+			continue
+		}
 		at := agent.Runner.Pos
 		if at == (config.Pos{}) {
 			at = agent.Pos
