@@ -124,7 +124,9 @@ func TestAPIAnswersAsDescribed(t *testing.T) {
 	defer func() {
 		if !stopped {
 			a.RequestStop(true)
-			<-ended
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
 		}
 		http.DefaultClient.CloseIdleConnections()
 	}()

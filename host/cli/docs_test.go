@@ -1,172 +1,196 @@
 package cli
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
-	"slices"
+	"reflect"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/cobra"
+	"github.com/spf13/cobra/doc"
+
+	"github.com/action-llama/gateway/host/api"
+	"github.com/action-llama/gateway/host/deliveries"
 )
 
-var (
-	inline  = regexp.MustCompile("`(?:bin/)?(al [^`\n]+)`")
-	console = regexp.MustCompile(`(?m)^\$ (?:bin/)?(al .+)$`)
-	reason  = regexp.MustCompile(`(?m)\b(?:refuse|unavailable|refuseMethod)\((?:http\.\w+, )?"([a-z_]+)"|reason :?= "([a-z_]+)"`)
-	outcome = regexp.MustCompile(`(?m)^\t\w+ +(?:job\.)?Outcome *= "([a-z_]+)"`)
-)
+// every calls f for each command that people see.
+func every(cmd *cobra.Command, f func(*cobra.Command)) {
+	if !cmd.IsAvailableCommand() && cmd.HasParent() {
+		return
+	}
+	f(cmd)
+	if cmd.Name() == "completion" {
+		return // one for each shell, all alike
+	}
+	for _, c := range cmd.Commands() {
+		every(c, f)
+	}
+}
 
-// TestDocsNameCommands: every command and flag that the documentation names is
-// one that there is.
-func TestDocsNameCommands(t *testing.T) {
+func rootForDocs() *cobra.Command {
+	root := newRoot(Streams{In: strings.NewReader(""), Out: nowhere{}, Err: nowhere{}, Getenv: func(string) string { return "" }})
+	root.DisableAutoGenTag = true
+	root.InitDefaultCompletionCmd()
+	return root
+}
+
+// shapes are the JSON of the commands that print some.
+var shapes = map[string]any{
+	"al creds ls":        credsReport{},
+	"al creds types":     credsTypesReport{},
+	"al doctor":          doctorReport{},
+	"al kill":            api.Killed{},
+	"al logs":            logLine{},
+	"al pause":           api.Paused{},
+	"al plan":            deliveries.Plan{},
+	"al reload":          api.Reloaded{},
+	"al resume":          api.Paused{},
+	"al run":             api.JobStatus{},
+	"al stat":            api.Status{},
+	"al stats":           api.Stats{},
+	"al stop":            stopReport{},
+	"al version":         versionReport{},
+	"al webhook explain": deliveries.Explanation{},
+	"al webhook ls":      api.Receipts{},
+	"al webhook replay":  api.ReplayResults{},
+	"al webhook show":    deliveries.Detail{},
+}
+
+// The reference is what the commands say of themselves.
+func TestReferenceIsCurrent(t *testing.T) {
 	t.Parallel()
-	pages, err := filepath.Glob("../../docs/*.md")
-	more, err2 := filepath.Glob("../../docs/providers/*.md")
-	if err := errors.Join(err, err2); err != nil {
+	const file = "../../docs/cli.md"
+	if _, err := os.Stat(filepath.Dir(file)); errors.Is(err, fs.ErrNotExist) {
+		t.Skip("this module is here without the repository that holds its documentation")
+	}
+	raw, err := os.ReadFile(file)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if len(pages) == 0 {
-		t.Skip("this module is here without its repository")
-	}
-	pages = append(append(pages, more...), "../../README.md")
-	named := 0
-	for _, page := range pages {
-		text := read(t, page)
-		for _, found := range slices.Concat(inline.FindAllStringSubmatch(text, -1), console.FindAllStringSubmatch(text, -1)) {
-			named++
-			if wrong := checkCall(found[1]); wrong != "" {
-				t.Errorf("%s: %s: %s", filepath.Base(page), found[1], wrong)
-			}
+	var commands, printed strings.Builder
+	every(rootForDocs(), func(cmd *cobra.Command) {
+		commands.WriteString(reference(t, cmd))
+		value, known := shapes[cmd.CommandPath()]
+		switch prints := cmd.Flags().Lookup("json") != nil; {
+		case prints && known:
+			fmt.Fprintf(&printed, "### %s\n\n```ts\n%s\n```\n\n", cmd.CommandPath(), shape(reflect.TypeOf(value), ""))
+		case prints != known:
+			t.Errorf("%s: it has --json: %v; this test knows its JSON: %v", cmd.CommandPath(), prints, known)
 		}
+	})
+	want := insert(t, insert(t, string(raw), "commands", commands.String()), "json", printed.String())
+	if want == string(raw) {
+		return
 	}
-	if named < 50 {
-		t.Errorf("only %d commands were found", named)
-	}
-}
-
-// checkCall says what is wrong with the words of a call, values aside.
-func checkCall(call string) string {
-	call, _, _ = strings.Cut(call, " #")
-	call, _, _ = strings.Cut(call, " < ")
-	words := strings.Fields(call)[1:]
-	var plain []string
-	for _, w := range words {
-		if strings.HasPrefix(w, "-") {
-			break
-		}
-		plain = append(plain, w)
-	}
-	if len(plain) == 0 {
-		return ""
-	}
-	cmd, _, err := newRoot(Streams{}).Find(plain)
-	if err != nil {
-		return err.Error()
-	}
-	if !cmd.HasParent() {
-		return "no such command"
-	}
-	cmd.InitDefaultHelpFlag()
-	for _, w := range words {
-		name, _, _ := strings.Cut(w, "=")
-		switch {
-		case strings.HasPrefix(name, "--"):
-			if cmd.Flags().Lookup(name[2:]) == nil {
-				return "has no flag " + name
-			}
-		case strings.HasPrefix(name, "-") && len(name) == 2:
-			if cmd.Flags().ShorthandLookup(name[1:]) == nil {
-				return "has no flag " + name
-			}
-		}
-	}
-	return ""
-}
-
-// TestDocsExplainAnswers: whatever the gateway answers a vendor, and whatever
-// became of a delivery, somebody looks it up in the pages about trouble.
-func TestDocsExplainAnswers(t *testing.T) {
-	t.Parallel()
-	page := read(t, "../../docs/troubleshooting.md") + read(t, "../../docs/debugging-webhooks.md")
-	for pattern, files := range map[*regexp.Regexp]string{reason: "../ingest/*.go", outcome: "../job/*.go"} {
-		names, err := filepath.Glob(files)
-		if err != nil {
+	if os.Getenv("UPDATE") != "" {
+		if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		found := 0
-		for _, name := range names {
-			if strings.HasSuffix(name, "_test.go") {
-				continue
-			}
-			for _, m := range pattern.FindAllStringSubmatch(read(t, name), -1) {
-				found++
-				if word := strings.Join(m[1:], ""); !strings.Contains(page, "`"+word+"`") {
-					t.Errorf("%s: %q is not explained", name, word)
-				}
-			}
-		}
-		if found < 5 {
-			t.Errorf("%s: only %d words were found", files, found)
-		}
+		return
 	}
+	t.Errorf("%s is not what the commands say of themselves (+); UPDATE=1 go test ./cli rewrites it:\n%s", file, cmp.Diff(string(raw), want))
 }
 
-// TestDocsLinks: links between the pages lead somewhere.
-func TestDocsLinks(t *testing.T) {
-	t.Parallel()
-	link := regexp.MustCompile(`\]\(([^)#\s]*)(#[^)\s]*)?\)`)
-	for _, page := range []string{"../../docs/troubleshooting.md", "../../docs/getting-started.md", "../../docs/debugging-webhooks.md"} {
-		text := read(t, page)
-		for _, m := range link.FindAllStringSubmatch(text, -1) {
-			target, anchor := page, strings.TrimPrefix(m[2], "#")
-			if strings.HasPrefix(m[1], "http") {
-				continue
-			}
-			if m[1] != "" {
-				target = filepath.Join(filepath.Dir(page), m[1])
-			}
-			if anchor != "" && !slices.Contains(anchors(read(t, target)), anchor) {
-				t.Errorf("%s: %s has no heading for #%s", filepath.Base(page), target, anchor)
-			} else if _, err := os.Stat(target); err != nil {
-				t.Errorf("%s: %v", filepath.Base(page), err)
-			}
-		}
-	}
-}
-
-// anchors are what GitHub makes of the headings of a page.
-func anchors(page string) []string {
-	var out []string
-	for line := range strings.Lines(page) {
-		if !strings.HasPrefix(line, "#") {
-			continue
-		}
-		text := strings.ToLower(strings.TrimSpace(strings.TrimLeft(line, "#")))
-		text = strings.Map(func(r rune) rune {
-			switch {
-			case r == ' ':
-				return '-'
-			case r == '-' || r == '_' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z':
-				return r
-			default:
-				return -1
-			}
-		}, text)
-		out = append(out, text)
-	}
-	return out
-}
-
-func read(t *testing.T, name string) string {
+// insert replaces a generated region of a page.
+func insert(t *testing.T, page, region, text string) string {
 	t.Helper()
-	raw, err := os.ReadFile(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		t.Skipf("%s: this module is here without its repository", name)
+	begin, end := "<!-- begin generated "+region+" -->\n", "<!-- end generated "+region+" -->\n"
+	before, rest, opened := strings.Cut(page, begin)
+	_, after, closed := strings.Cut(rest, end)
+	if !opened || !closed {
+		t.Fatalf("the page has no region between %q and %q", begin, end)
 	}
-	if err != nil {
+	return before + begin + "\n" + text + end + after
+}
+
+// shape writes the JSON of a type as TypeScript would; "?" is what may be
+// missing.
+func shape(typ reflect.Type, indent string) string {
+	switch typ {
+	case reflect.TypeFor[time.Time]():
+		return "time"
+	case reflect.TypeFor[json.RawMessage]():
+		return "object"
+	}
+	switch typ.Kind() {
+	case reflect.Pointer:
+		return shape(typ.Elem(), indent)
+	case reflect.String:
+		return "string"
+	case reflect.Bool:
+		return "boolean"
+	case reflect.Slice:
+		return shape(typ.Elem(), indent) + "[]"
+	case reflect.Map:
+		return "{ [name: string]: " + shape(typ.Elem(), indent) + " }"
+	case reflect.Struct:
+		var b strings.Builder
+		b.WriteString("{\n")
+		for _, f := range reflect.VisibleFields(typ) {
+			name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+			if f.Anonymous || name == "-" {
+				continue
+			}
+			if strings.Contains(options, "omitempty") || strings.Contains(options, "omitzero") {
+				name += "?"
+			}
+			fmt.Fprintf(&b, "%s  %s: %s\n", indent, name, shape(f.Type, indent+"  "))
+		}
+		return b.String() + indent + "}"
+	default:
+		return "number"
+	}
+}
+
+// reference is the section about one command, as a part of a longer page.
+func reference(t *testing.T, cmd *cobra.Command) string {
+	t.Helper()
+	var page bytes.Buffer
+	if err := doc.GenMarkdown(cmd, &page); err != nil {
 		t.Fatal(err)
 	}
-	return string(raw)
+	text, _, _ := strings.Cut(page.String(), "### SEE ALSO\n")
+	text = strings.ReplaceAll(text, "### Synopsis\n\n", "")
+	var out strings.Builder
+	code := false
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(line, "```") {
+			code = !code
+		}
+		if !code {
+			line = strings.NewReplacer("<", "&lt;", "*", `\*`).Replace(line)
+		}
+		out.WriteString(strings.TrimRight(line, " \n") + "\n")
+	}
+	return strings.TrimRight(out.String(), "\n") + "\n\n"
+}
+
+// Every command tells enough of itself, in one voice.
+func TestHelpIsComplete(t *testing.T) {
+	t.Parallel()
+	every(rootForDocs(), func(cmd *cobra.Command) {
+		if cmd.Name() == "help" || cmd.Name() == "completion" {
+			return // cobra's own
+		}
+		path := cmd.CommandPath()
+		if cmd.Short == "" || strings.HasSuffix(cmd.Short, ".") {
+			t.Errorf("%s: its short help is %q; one phrase, without a full stop", path, cmd.Short)
+		}
+		if !cmd.HasSubCommands() && !strings.Contains(cmd.Example, path) {
+			t.Errorf("%s: its help has no example", path)
+		}
+		for line := range strings.Lines(cmd.Long + "\n" + cmd.Example) {
+			if len(strings.TrimRight(line, "\n")) > 100 {
+				t.Errorf("%s: a line of its help is too long for a terminal: %s", path, line)
+			}
+		}
+	})
 }

@@ -28,7 +28,13 @@ type console struct {
 	over bool
 }
 
+// newConsole is one without colours.
 func newConsole(t *testing.T, home string, args ...string) *console {
+	t.Helper()
+	return openConsole(t, []string{"HOME=" + home, "NO_COLOR=1", "AL_CREDENTIALS_DIR="}, args...)
+}
+
+func openConsole(t *testing.T, env []string, args ...string) *console {
 	t.Helper()
 	path, err := exec.LookPath("al")
 	if err != nil {
@@ -43,7 +49,7 @@ func newConsole(t *testing.T, home string, args ...string) *console {
 	}
 	c := &console{t: t, cmd: exec.CommandContext(t.Context(), path, args...), tty: person, own: own}
 	c.more = sync.NewCond(&c.mu)
-	c.cmd.Env = append(os.Environ(), "HOME="+home, "NO_COLOR=1", "AL_CREDENTIALS_DIR=")
+	c.cmd.Env = append(os.Environ(), env...)
 	c.cmd.Stdin, c.cmd.Stdout, c.cmd.Stderr = own, own, own
 	c.cmd.SysProcAttr = &unix.SysProcAttr{Setsid: true, Setctty: true}
 	if err := c.cmd.Start(); err != nil {

@@ -20,9 +20,9 @@ func newVersion(s Streams) *cobra.Command {
 		Args:    words(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
 			if asJSON {
-				return json.NewEncoder(s.Out).Encode(map[string]any{
-					"version": version.Version, "protocol": sdk.ProtocolVersion,
-					"go": runtime.Version(), "os": runtime.GOOS, "arch": runtime.GOARCH,
+				return json.NewEncoder(s.Out).Encode(versionReport{
+					Version: version.Version, Protocol: sdk.ProtocolVersion,
+					Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH,
 				})
 			}
 			_, err := fmt.Fprintf(s.Out, "al %s (provider protocol %d, %s, %s/%s)\n",
@@ -32,4 +32,13 @@ func newVersion(s Streams) *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
+}
+
+// versionReport is the JSON of al version. Fields are added, never renamed.
+type versionReport struct {
+	Version  string `json:"version"`
+	Protocol int    `json:"protocol"` // of providers
+	Go       string `json:"go"`
+	OS       string `json:"os"`
+	Arch     string `json:"arch"`
 }

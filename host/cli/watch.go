@@ -80,7 +80,8 @@ func (c screen) show(view []byte, asJSON, first bool) error {
 		}
 		out.WriteString("\x1b[H")
 		for _, line := range c.fit(strings.Split(strings.TrimRight(string(view), "\n"), "\n")) {
-			out.WriteString(line + "\x1b[K\r\n")
+			// Cleared first: at the edge the last character would be, too.
+			out.WriteString("\x1b[K" + line + "\n")
 		}
 		out.WriteString("\x1b[J")
 	}
