@@ -302,10 +302,7 @@ func (a *App) Run(ctx context.Context) (err error) {
 	return errors.Join(err, unannounce(p.Dir))
 }
 
-const (
-	pruneEvery = time.Minute
-	pruneStep  = 500 // records of a kind in one transaction: a few milliseconds
-)
+const pruneEvery = time.Minute
 
 // keepShort deletes history that is too old or too large, in steps so small
 // that no delivery waits for them.
@@ -323,17 +320,9 @@ func (a *App) keepShort(ctx context.Context) {
 		if _, err := runner.Prune(RunsDir(p.Dir), before); err != nil {
 			a.log.Warn("old output of runs could not be deleted", "error", err)
 		}
-		for more := true; more && ctx.Err() == nil; {
-			var err error
-			more, err = a.store.Prune(ctx, store.Prune{
-				Before:   before,
-				MaxBytes: p.HistoryMaxBytes,
-				Step:     pruneStep,
-			})
-			if err != nil {
-				a.log.Warn("old history could not be deleted", "error", err)
-				break
-			}
+		_, err := store.PruneAll(ctx, a.store, store.Prune{Before: before, MaxBytes: p.HistoryMaxBytes, Step: store.PruneStep})
+		if err != nil && ctx.Err() == nil {
+			a.log.Warn("old history could not be deleted", "error", err)
 		}
 	}
 }
