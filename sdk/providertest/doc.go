@@ -81,7 +81,8 @@
 // understood, in time, without a panic, and without a secret or a body in an
 // error, an event or the log. The descriptor must be valid and constant. The
 // cases must show each event of [Options.Events], and of each filter one event
-// that it lets pass, one that it holds back and one that lacks what it looks at.
+// that it lets pass, one that it holds back and one that lacks what it looks at;
+// what a trigger has to name they show named, and not.
 //
 // [Run] reports to a *testing.T. [Suite] is the engine below it, for tools: a
 // [Target] goes in, each [Finding] comes out.

@@ -197,7 +197,7 @@ func mutants() map[string]mutant {
 		"lets pass what nobody asked for": {bell{describe: func(d *sdk.Descriptor) { d.Filters[2].OptIn = nil }}, "filters",
 			`a trigger with no filter lets it pass`, false},
 		"opt-in value that nobody shows": {bell{describe: func(d *sdk.Descriptor) { d.Filters[2].OptIn = []string{"Ghost"} }}, "filters",
-			`filter "visitor" has the opt-in value "Ghost", and no case has an event with it`, false},
+			`filter "visitor" has the opt-in value "Ghost"; let a case show an event with it`, false},
 		"does not know its own events": {bell{describe: func(d *sdk.Descriptor) { d.Filters[0].Values = []string{"ring"} }}, "filters",
 			`attribute "event" is "knock", which filter "events" does not know`, false},
 		"knows a value twice": {bell{describe: func(d *sdk.Descriptor) { d.Filters[0].Values = []string{"ring", "knock", "ring"} }}, "descriptor",

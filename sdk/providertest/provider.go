@@ -90,7 +90,7 @@ func (s *Suite) CheckCases(d sdk.Descriptor) []Finding {
 	}
 	for _, f := range d.Filters {
 		k.filter(f, events)
-		k.optIn(f, events)
+		k.optIn(f)
 		k.known(f)
 	}
 	var example []setting
@@ -185,14 +185,38 @@ func isName(f sdk.Filter, events []wantEvent) bool {
 	return !slices.ContainsFunc(events, func(e wantEvent) bool { return !slices.Equal(e.Attributes[f.Attribute], []string{e.Name}) })
 }
 
-// optIn asks for an event with each value that a trigger has to name.
-func (k *checker) optIn(f sdk.Filter, events []wantEvent) {
+// optIn asks for each value that a trigger has to name: for an event that has
+// it, a trigger that names it and gets it, and one that says nothing and does
+// not.
+func (k *checker) optIn(f sdk.Filter) {
 	for _, value := range f.OptIn {
-		if !slices.ContainsFunc(events, func(e wantEvent) bool { return names(f, e.Attributes[f.Attribute], value) }) {
+		var asked, held bool
+		for _, c := range k.suite.Cases {
+			if c.want == nil || !slices.ContainsFunc(c.want.Events, func(e wantEvent) bool { return names(f, e.Attributes[f.Attribute], value) }) {
+				continue
+			}
+			for _, line := range c.filters {
+				wanted := k.wanted(line, f.Attribute)
+				asked = asked || line.pass && names(f, wanted, value)
+				held = held || !line.pass && wanted == nil
+			}
+		}
+		if !asked || !held {
 			k.reportLike(checkFilters+f.Name+value, checkFilters,
-				"filter %q has the opt-in value %q, and no case has an event with it; add one, and say that a trigger without filters holds it back", f.Name, value)
+				"filter %q has the opt-in value %q; let a case show an event with it, by a line \"pass %s = ...\" that names it and a line \"hold\" that looks at something else or nothing", f.Name, value, f.Name)
 		}
 	}
+}
+
+// wanted are the values that a trigger wants of an attribute.
+func (k *checker) wanted(line filterLine, attribute string) []string {
+	var values []string
+	for _, s := range line.filters {
+		if slices.ContainsFunc(k.desc.Filters, func(f sdk.Filter) bool { return f.Name == s.name && f.Attribute == attribute }) {
+			values = append(values, s.values...)
+		}
+	}
+	return values
 }
 
 // known compares the values in cases with those that a filter says it knows:

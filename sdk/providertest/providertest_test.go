@@ -254,6 +254,10 @@ func TestFiltersThatNoCaseShowsAreNamed(t *testing.T) {
 			t.Errorf("without %q it says %q, want %q in it", remove, said, want)
 		}
 	}
+	// The only line that names Robot looks at two attributes.
+	if said := fmt.Sprint(withoutLines(t, "pass visitor").CheckCases(bell{}.Describe())); !strings.Contains(said, `filter "visitor" has the opt-in value "Robot"; let a case show an event with it`) {
+		t.Error(said)
+	}
 	s := suite(t)
 	s.AlwaysPresent = map[string]string{"door": "a bell has one"}
 	if said := fmt.Sprint(s.CheckCases(bell{}.Describe())); !strings.Contains(said, "an event of a case lacks it, so Options.AlwaysPresent is wrong") {

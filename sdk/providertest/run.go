@@ -35,7 +35,7 @@ type Options struct {
 	// Cases is the folder of the cases. Defaults to "testdata".
 	Cases string
 	// Update rewrites the expectations of the cases and, with Sign, their
-	// signatures. A test has a flag for it.
+	// signatures, but for what is published. A test has a flag for it.
 	Update bool
 
 	// Sign signs a request as the vendor does, with one of the secrets of a
