@@ -44,6 +44,26 @@ func DescribeProviders(ctx context.Context, types []string, log hclog.Logger) ([
 // DescribeIn is DescribeProviders for providers that are looked for in folders
 // of one's choice.
 func DescribeIn(ctx context.Context, dirs, types []string, log hclog.Logger) (ds []sdk.Descriptor, err error) {
+	failed, err := briefly(ctx, dirs, types, log, func(host processes) {
+		for _, typ := range types {
+			if p, missing := host.Get(typ); missing == nil {
+				ds = append(ds, sdk.Describe(p))
+			}
+		}
+	})
+	return ds, errors.Join(failed, err)
+}
+
+// Installed starts all providers that there are in folders, to say of each what
+// it is or why it does not start.
+func Installed(ctx context.Context, dirs []string, log hclog.Logger) (list []pluginhost.Status, err error) {
+	_, err = briefly(ctx, dirs, TypesIn(dirs), log, func(host processes) { list = host.Status() })
+	return list, err
+}
+
+// briefly starts providers, all at once, for as long as it takes to look at
+// them. Why some did not start is an error of its own.
+func briefly(ctx context.Context, dirs, types []string, log hclog.Logger, look func(processes)) (failed, err error) {
 	runtime, err := os.MkdirTemp("", "al-describe-")
 	if err != nil {
 		return nil, err
@@ -51,11 +71,7 @@ func DescribeIn(ctx context.Context, dirs, types []string, log hclog.Logger) (ds
 	defer func() { err = errors.Join(err, os.RemoveAll(runtime)) }()
 	host := processes{pluginhost.New(pluginhost.Options{Dirs: dirs, RuntimeDir: runtime, Log: log})}
 	defer func() { err = errors.Join(err, host.Stop(ctx)) }()
-	err = host.Start(ctx, types)
-	for _, typ := range types {
-		if p, missing := host.Get(typ); missing == nil {
-			ds = append(ds, sdk.Describe(p))
-		}
-	}
-	return ds, err
+	failed = host.Start(ctx, types)
+	look(host)
+	return failed, nil
 }

@@ -120,7 +120,7 @@ of your agents, and runs those that match.`,
 		newWebhook(s),
 		newPlan(s, runPlan),
 		newCreds(s),
-		newVersion(s),
+		newVersion(s, runVersion),
 		newHarnessPrint(s),
 	)
 	return root
