@@ -20,6 +20,9 @@ import (
 type project struct {
 	agents int // of which the first waits for what is sent
 	queue  int // its maxWorkQueueSize; 0 means large enough for everything
+	// command is what a run executes. Without one it takes forever, so that
+	// what is measured is taking deliveries in.
+	command string // as it stands in TOML
 
 	vendors []vendor // instead: one agent that waits for all that these send
 	public  ed25519.PublicKey
@@ -49,27 +52,43 @@ func launch(ctx context.Context, o options, p project, inProcess bool) (*gateway
 	if err := p.write(g.dir, filepath.Join(root, "credentials")); err != nil {
 		return nil, err
 	}
+	if err := g.start(ctx, o, inProcess); err != nil {
+		return nil, err
+	}
+	return g, nil
+}
+
+// start starts a gateway on the project that is there already.
+func (g *gateway) start(ctx context.Context, o options, inProcess bool) error {
+	g.url, g.pid = "", 0
+	g.log.Reset()
 	g.cmd = exec.Command(filepath.Join(absolute(o.bin), "al"), "start", "-p", g.dir, "--port", "0", "--log-level", "error")
 	if inProcess {
 		self, err := os.Executable()
 		if err != nil {
-			return nil, err
+			return err
 		}
 		g.cmd = exec.Command(self, gatewayMode, g.dir)
 	}
-	g.cmd.Env = append(os.Environ(), "AL_CREDENTIALS_DIR="+filepath.Join(root, "credentials"))
+	g.cmd.Env = append(os.Environ(), "AL_CREDENTIALS_DIR="+filepath.Join(g.root, "credentials"))
 	g.cmd.Stdout, g.cmd.Stderr = &g.log, &g.log
 	g.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	began := time.Now()
 	if err := g.cmd.Start(); err != nil {
-		return nil, err
+		return err
 	}
 	if err := g.waitReady(ctx); err != nil {
 		g.stop()
-		return nil, fmt.Errorf("%w\n%s", err, g.log.String())
+		return fmt.Errorf("%w\n%s", err, g.log.String())
 	}
 	g.ready = time.Since(began)
-	return g, nil
+	return nil
+}
+
+// kill ends a gateway as a crash does, and keeps its project.
+func (g *gateway) kill() {
+	_ = g.cmd.Process.Kill()
+	_ = g.cmd.Wait()
 }
 
 func (g *gateway) waitReady(ctx context.Context) error {
@@ -83,7 +102,8 @@ func (g *gateway) waitReady(ctx context.Context) error {
 			URL string `json:"url"`
 			PID int    `json:"pid"`
 		}
-		if err == nil && json.Unmarshal(raw, &info) == nil && info.URL != "" {
+		known := err == nil && json.Unmarshal(raw, &info) == nil && info.URL != ""
+		if known && (g.cmd == nil || info.PID == g.cmd.Process.Pid) { // else it is a killed one's
 			g.url, g.pid = info.URL, info.PID
 			req, err := http.NewRequestWithContext(ctx, http.MethodGet, g.url+"/ready", nil)
 			if err != nil {
@@ -117,15 +137,18 @@ func (p project) write(dir, credentials string) error {
 	if queue == 0 {
 		queue = 10_000_000
 	}
+	command := p.command
+	if command == "" {
+		command = `["sleep", "100000"]`
+	}
 	files := map[string]string{
 		filepath.Join(credentials, "github_webhook_secret", "bench", "secret"): secret,
-		// One run that takes forever: what is measured is taking deliveries in.
 		filepath.Join(dir, "config.toml"): `
 scale = 1
 [gateway]
 shutdownGrace = "0s"
 [runner]
-command = ["sleep", "100000"]
+command = ` + command + `
 [webhooks.github]
 type = "github"
 credential = "bench"

@@ -34,14 +34,14 @@ func main() {
 	}
 	var o options
 	flag.StringVar(&o.bin, "bin", "bin", "folder with al and plugins/")
-	flag.StringVar(&o.only, "only", "", "measure one of start, throughput, depth, agents, vendors and growth")
+	flag.StringVar(&o.only, "only", "", "measure one of start, latency, throughput, depth, agents, store, queue, recovery, prune, vendors and growth")
 	flag.StringVar(&o.payloads, "payloads", "examples/demo/payloads", "folder with the demo's payloads")
 	flag.IntVar(&o.clients, "clients", 64, "connections that send at the same time")
 	flag.DurationVar(&o.round, "round", 5*time.Second, "length of one measurement")
 	flag.IntVar(&o.rounds, "rounds", 3, "measurements of each kind; the median is shown")
 	flag.IntVar(&o.long, "long", 100_000, "deliveries of the row about growth")
 	against := flag.String("against", "", "only load the gateway that serves this project folder, and print its figures")
-	flag.IntVar(&o.depth, "depth", 100_000, "waiting jobs of the row about depth")
+	flag.IntVar(&o.depth, "depth", 100_000, "waiting jobs of the rows about depth")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -110,9 +110,14 @@ func bench(ctx context.Context, o options) error {
 		measure func(context.Context, options, *table) error
 	}{
 		{"start", startAndIdle},
+		{"latency", toProcess},
 		{"throughput", throughput},
 		{"depth", depth},
 		{"agents", manyAgents},
+		{"store", groupCommit},
+		{"queue", queueCost},
+		{"recovery", recovery},
+		{"prune", pruneCost},
 		{"vendors", eachVendor},
 		{"growth", longLife},
 	} {

@@ -9,7 +9,7 @@ type Pruner interface {
 
 // PruneStep is how many records of a kind a gateway deletes in one transaction,
 // which takes a few milliseconds.
-const PruneStep = 500
+const PruneStep = 100
 
 // PruneAll deletes all that is to go, one step after the other, and returns how
 // many steps that took. Each is a transaction of its own, so that whoever writes
