@@ -42,11 +42,16 @@ func Deliver(ctx context.Context, p Provider, req Request, secrets []Secret, opt
 }
 
 // Describe returns what a provider says of itself, completed by what the SDK
-// can see: whether it answers handshakes, and the default reply deadline.
+// can see: whether it answers handshakes, which samples it can make, and the
+// default reply deadline.
 func Describe(p Provider) Descriptor {
 	d := p.Describe()
 	if _, ok := p.(Deliverer); !ok {
 		_, d.Challenges = p.(Challenger)
+		d.Samples = nil
+		if s, ok := p.(Sampler); ok {
+			d.Samples = s.Samples()
+		}
 	}
 	switch {
 	case d.ReplyDeadline <= 0:

@@ -44,6 +44,10 @@ type Descriptor struct {
 	// for a provider that is a Challenger.
 	Challenges bool
 
+	// Samples are the requests that the provider can make for people who try
+	// out their agents. The SDK sets it for a provider that is a Sampler.
+	Samples []Sample
+
 	// Setup tells a person, in a few lines of plain text, what to do at the
 	// vendor. "{url}" stands for the address of the source.
 	Setup string

@@ -25,6 +25,10 @@ var (
 	// example a public key of the wrong length. The operator has to act; the
 	// sender is answered 503. Never a reason to accept a request.
 	ErrCredential = errors.New("unusable credential")
+
+	// ErrNoSample: the provider has no sample of that name. No delivery ends
+	// with it.
+	ErrNoSample = errors.New("no such sample")
 )
 
 // Unparseable returns an error that is [ErrUnparseable] and says why. It must

@@ -106,6 +106,22 @@ func (s *server) Deliver(ctx context.Context, in *providerv1.DeliverRequest) (*p
 	}, nil
 }
 
+func (s *server) Sample(ctx context.Context, in *providerv1.SampleRequest) (*providerv1.SampleResponse, error) {
+	sampler, ok := s.provider.(Sampler)
+	if !ok {
+		return nil, statusOf(ErrNoSample)
+	}
+	ask := SampleAsk{Name: in.GetName(), Body: in.Body, SentAt: in.GetSentAt().AsTime(), Unique: in.GetUnique()}
+	if in.GetSecret() != nil {
+		ask.Secret = &secretsFromProto([]*providerv1.Secret{in.GetSecret()})[0]
+	}
+	req, err := sampler.Sample(ctx, ask)
+	if err != nil {
+		return nil, statusOf(err)
+	}
+	return &providerv1.SampleResponse{Request: requestToProto(req)}, nil
+}
+
 // statusOf gives an error the code by which the other end knows its kind.
 func statusOf(err error) error {
 	code := codes.Internal
@@ -118,6 +134,8 @@ func statusOf(err error) error {
 		code = codes.InvalidArgument
 	case errors.Is(err, ErrCredential):
 		code = codes.FailedPrecondition
+	case errors.Is(err, ErrNoSample):
+		code = codes.NotFound
 	case errors.Is(err, context.DeadlineExceeded):
 		code = codes.DeadlineExceeded
 	case errors.Is(err, context.Canceled):
@@ -161,6 +179,16 @@ func requestFromProto(in *providerv1.Request) Request {
 		Body:       in.GetBody(),
 		ReceivedAt: in.GetReceivedAt().AsTime(),
 	}
+}
+
+func requestToProto(r Request) *providerv1.Request {
+	out := &providerv1.Request{
+		Method: r.Method, Path: r.Path, Query: r.Query, Body: r.Body, ReceivedAt: timestamppb.New(r.ReceivedAt),
+	}
+	for name, values := range r.Header {
+		out.Headers = append(out.Headers, headerToProto(name, values))
+	}
+	return out
 }
 
 func secretsFromProto(in []*providerv1.Secret) []Secret {
@@ -301,6 +329,9 @@ func descriptorToProto(d Descriptor) *providerv1.Descriptor {
 			Name: f.Name, Kind: kind, Attribute: f.Attribute, Help: f.Help,
 			Values: f.Values, PassAbsent: f.PassAbsent, MatchCase: f.MatchCase, OptIn: f.OptIn,
 		})
+	}
+	for _, s := range d.Samples {
+		out.Samples = append(out.Samples, &providerv1.Sample{Name: s.Name, Help: s.Help})
 	}
 	for name, values := range d.Example {
 		out.Example = append(out.Example, &providerv1.Attribute{Name: name, Values: values})

@@ -25,6 +25,7 @@ func (d Descriptor) Validate() error {
 	v.headers(d)
 	v.filters(d.Filters)
 	v.example(d)
+	v.samples(d.Samples)
 	return errors.Join(v...)
 }
 
@@ -164,6 +165,19 @@ func (v *validation) example(d Descriptor) {
 	}
 }
 
+func (v *validation) samples(samples []Sample) {
+	seen := map[string]bool{}
+	for _, s := range samples {
+		if !isSampleName(s.Name) {
+			v.add("sample %q is an event that people type: letters, digits, \".\", \"_\" and \"-\", starting with a letter, at most %d characters", s.Name, maxKeyLength)
+		}
+		if seen[s.Name] {
+			v.add("sample %q is there twice", s.Name)
+		}
+		seen[s.Name] = true
+	}
+}
+
 func (v *validation) exampleValues(f Filter, values []string) {
 	if len(f.Values) == 0 {
 		return
@@ -187,6 +201,12 @@ func isCredentialType(s string) bool {
 func isKey(s string) bool {
 	return len(s) <= maxKeyLength && isWord(s, func(c byte) bool {
 		return isLower(c) || isLower(c|0x20) || isDigit(c) || c == '_' || c == '-'
+	})
+}
+
+func isSampleName(s string) bool {
+	return len(s) <= maxKeyLength && isWord(s, func(c byte) bool {
+		return isLower(c) || isLower(c|0x20) || isDigit(c) || c == '_' || c == '-' || c == '.'
 	})
 }
 

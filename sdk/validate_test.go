@@ -69,6 +69,8 @@ func TestAnAuthorIsToldWhatIsWrongWithADescriptor(t *testing.T) {
 		"agreement on opt-in": {func(d *sdk.Descriptor) {
 			d.Filters[1].OptIn, d.Filters[2].OptIn = []string{"a", "b"}, []string{"b", "a"}
 		}, ""},
+		"sample with a blank":        {func(d *sdk.Descriptor) { d.Samples = []sdk.Sample{{Name: "a b"}} }, `sample "a b"`},
+		"sample twice":               {func(d *sdk.Descriptor) { d.Samples = []sdk.Sample{{Name: "a.b"}, {Name: "a.b"}} }, `sample "a.b" is there twice`},
 		"example of no filter":       {func(d *sdk.Descriptor) { d.Example["nope"] = []string{"x"} }, `example uses "nope"`},
 		"example without value":      {func(d *sdk.Descriptor) { d.Example["events"] = nil }, `example gives "events" no value`},
 		"example with many":          {func(d *sdk.Descriptor) { d.Example["org"] = []string{"a", "b"} }, `example gives "org" 2 values`},

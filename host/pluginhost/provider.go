@@ -65,6 +65,7 @@ var (
 	_ sdk.Provider   = (*Provider)(nil)
 	_ sdk.Challenger = (*Provider)(nil)
 	_ sdk.Deliverer  = (*Provider)(nil)
+	_ sdk.Sampler    = (*Provider)(nil)
 )
 
 func newProvider(h *Host, typ string) *Provider {
@@ -153,6 +154,16 @@ func (p *Provider) Parse(ctx context.Context, req sdk.Request) ([]sdk.Event, err
 func (p *Provider) Deliver(ctx context.Context, req sdk.Request, secrets []sdk.Secret, opts sdk.DeliverOptions) (sdk.Delivery, error) {
 	return call(ctx, p, "deliver", func(ctx context.Context, c *client.Client) (sdk.Delivery, error) {
 		return c.Deliver(ctx, req, secrets, opts)
+	})
+}
+
+// Samples implements [sdk.Sampler].
+func (p *Provider) Samples() []sdk.Sample { return p.Describe().Samples }
+
+// Sample implements [sdk.Sampler].
+func (p *Provider) Sample(ctx context.Context, ask sdk.SampleAsk) (sdk.Request, error) {
+	return call(ctx, p, "sample", func(ctx context.Context, c *client.Client) (sdk.Request, error) {
+		return c.Sample(ctx, ask)
 	})
 }
 

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/action-llama/gateway/sdk"
 	"github.com/action-llama/gateway/sdk/providerv1"
@@ -29,6 +30,7 @@ var (
 	_ sdk.Provider   = (*Client)(nil)
 	_ sdk.Challenger = (*Client)(nil)
 	_ sdk.Deliverer  = (*Client)(nil)
+	_ sdk.Sampler    = (*Client)(nil)
 )
 
 // Plugins is the set of protocol versions that this client speaks, for
@@ -120,6 +122,26 @@ func (c *Client) Deliver(ctx context.Context, req sdk.Request, secrets []sdk.Sec
 	return d, err
 }
 
+// Samples implements [sdk.Sampler].
+func (c *Client) Samples() []sdk.Sample { return c.descriptor.Samples }
+
+// Sample implements [sdk.Sampler]. A provider without samples, also one of
+// before there were any, has none.
+func (c *Client) Sample(ctx context.Context, ask sdk.SampleAsk) (sdk.Request, error) {
+	if len(c.descriptor.Samples) == 0 {
+		return sdk.Request{}, fmt.Errorf("%w: this provider makes none", sdk.ErrNoSample)
+	}
+	in := &providerv1.SampleRequest{Name: ask.Name, Body: ask.Body, SentAt: timestamppb.New(ask.SentAt), Unique: ask.Unique}
+	if ask.Secret != nil {
+		in.Secret = secretsToProto([]sdk.Secret{*ask.Secret})[0]
+	}
+	out, err := c.rpc.Sample(ctx, in)
+	if err != nil {
+		return sdk.Request{}, errorOf(err)
+	}
+	return requestFromProto(out.GetRequest()), nil
+}
+
 func failedDelivery(err error) sdk.Delivery {
 	for _, detail := range status.Convert(err).Details() {
 		if failure, ok := detail.(*providerv1.DeliverFailure); ok {
@@ -153,6 +175,8 @@ func errorOf(err error) error {
 		kind = sdk.ErrUnparseable
 	case codes.FailedPrecondition:
 		kind = sdk.ErrCredential
+	case codes.NotFound:
+		kind = sdk.ErrNoSample
 	case codes.DeadlineExceeded:
 		kind = context.DeadlineExceeded
 	case codes.Canceled:

@@ -28,6 +28,8 @@ type echo struct {
 	parseErr   error
 	got        chan sdk.Request
 	secrets    chan []sdk.Secret
+	asks       []sdk.SampleAsk
+	made       sdk.Request
 }
 
 func (e *echo) Describe() sdk.Descriptor { return e.descriptor }
@@ -45,6 +47,13 @@ func (e *echo) Challenge(context.Context, sdk.Request, []sdk.Secret) (*sdk.Reply
 }
 
 func (e *echo) Parse(context.Context, sdk.Request) ([]sdk.Event, error) { return e.events, e.parseErr }
+
+func (e *echo) Samples() []sdk.Sample { return e.descriptor.Samples }
+
+func (e *echo) Sample(_ context.Context, ask sdk.SampleAsk) (sdk.Request, error) {
+	e.asks = append(e.asks, ask)
+	return e.made, e.err
+}
 
 func connect(t *testing.T, p sdk.Provider) *client.Client {
 	t.Helper()
@@ -193,6 +202,37 @@ func TestNothingIsLostOnTheWire(t *testing.T) {
 	got, err := remote.Challenge(t.Context(), req, secrets)
 	if err != nil || !reflect.DeepEqual(got, &reply) {
 		t.Errorf("challenge\n got %+v, %v\nwant %+v", got, err, reply)
+	}
+}
+
+func TestSamplesCrossTheWireWhole(t *testing.T) {
+	t.Parallel()
+	p := &echo{descriptor: sdk.Descriptor{Samples: []sdk.Sample{{Name: "ring", Help: "Somebody rings."}}}, made: filled[sdk.Request](t)}
+	remote := connect(t, p)
+	if got := remote.Samples(); !reflect.DeepEqual(got, p.descriptor.Samples) {
+		t.Errorf("samples %+v", got)
+	}
+	whole := filled[sdk.SampleAsk](t)
+	// Without a body, and with one that is empty; without a secret.
+	none, empty := whole, whole
+	none.Body, none.Secret, empty.Body = nil, nil, []byte{}
+	for i, ask := range []sdk.SampleAsk{whole, none, empty} {
+		made, err := remote.Sample(t.Context(), ask)
+		if err != nil || !reflect.DeepEqual(made, p.made) {
+			t.Errorf("made\n got %+v, %v\nwant %+v", made, err, p.made)
+		}
+		if !reflect.DeepEqual(p.asks[i], ask) {
+			t.Errorf("asked\n got %+v\nwant %+v", p.asks[i], ask)
+		}
+	}
+	p.err = fmt.Errorf("nothing by that name: %w", sdk.ErrNoSample)
+	if _, err := remote.Sample(t.Context(), whole); !errors.Is(err, sdk.ErrNoSample) {
+		t.Errorf("no such sample: %v", err)
+	}
+
+	// A provider that makes none is not asked.
+	if _, err := connect(t, &echo{}).Sample(t.Context(), whole); !errors.Is(err, sdk.ErrNoSample) {
+		t.Errorf("a provider without samples: %v", err)
 	}
 }
 

@@ -30,6 +30,19 @@ func requestToProto(r sdk.Request) *providerv1.Request {
 	}
 }
 
+func requestFromProto(in *providerv1.Request) sdk.Request {
+	out := sdk.Request{
+		Method: in.GetMethod(), Path: in.GetPath(), Query: in.GetQuery(), Body: in.GetBody(), Header: http.Header{},
+		ReceivedAt: in.GetReceivedAt().AsTime(),
+	}
+	for _, h := range in.GetHeaders() {
+		for _, value := range h.GetValues() {
+			out.Header.Add(h.GetName(), string(value))
+		}
+	}
+	return out
+}
+
 func secretsToProto(in []sdk.Secret) []*providerv1.Secret {
 	out := make([]*providerv1.Secret, len(in))
 	for i, s := range in {
@@ -147,6 +160,9 @@ func descriptorFromProto(in *providerv1.Descriptor) sdk.Descriptor {
 			Name: f.GetName(), Kind: kind, Attribute: f.GetAttribute(), Help: f.GetHelp(),
 			Values: f.GetValues(), PassAbsent: f.GetPassAbsent(), MatchCase: f.GetMatchCase(), OptIn: f.GetOptIn(),
 		})
+	}
+	for _, s := range in.GetSamples() {
+		out.Samples = append(out.Samples, sdk.Sample{Name: s.GetName(), Help: s.GetHelp()})
 	}
 	if len(in.GetExample()) > 0 {
 		out.Example = make(map[string][]string, len(in.GetExample()))

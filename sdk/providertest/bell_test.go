@@ -24,6 +24,7 @@ type bell struct {
 	verify    func(sdk.Request, []sdk.Secret) (sdk.Which, error)
 	challenge func(sdk.Request) (*sdk.Reply, error)
 	parse     func(sdk.Request) ([]sdk.Event, error)
+	sample    func(sdk.SampleAsk) (sdk.Request, error)
 }
 
 func (b bell) Describe() sdk.Descriptor {
@@ -118,6 +119,36 @@ func goodParse(req sdk.Request) ([]sdk.Event, error) {
 		e.Sensitive = []string{"answer.token"}
 	}
 	return []sdk.Event{e}, nil
+}
+
+func (bell) Samples() []sdk.Sample {
+	return []sdk.Sample{{Name: "ring", Help: "Somebody rings at the front door."}, {Name: "knock", Help: "Somebody knocks."}}
+}
+
+func (b bell) Sample(_ context.Context, ask sdk.SampleAsk) (sdk.Request, error) {
+	if b.sample != nil {
+		return b.sample(ask)
+	}
+	return goodSample(ask)
+}
+
+func goodSample(ask sdk.SampleAsk) (sdk.Request, error) {
+	body := ask.Body
+	if body == nil {
+		text, ok := map[string]string{"ring": `{"door":"front","at":"{{time}}"}`, "knock": `{"at":"{{time}}"}`}[ask.Name]
+		if !ok {
+			return sdk.Request{}, sdk.ErrNoSample
+		}
+		body = []byte(ask.Fill(text))
+	}
+	req := sdk.Request{
+		Method: http.MethodPost, Body: body, ReceivedAt: ask.SentAt,
+		Header: http.Header{"Content-Type": {"application/json"}, "X-Bell-Delivery": {ask.Fill("{{uuid}}")}},
+	}
+	if ask.Secret != nil {
+		signBell(&req, ask.Secret.Fields)
+	}
+	return req, nil
 }
 
 // signBell is how the vendor signs.

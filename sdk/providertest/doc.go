@@ -83,6 +83,9 @@
 // cases must show each event of [Options.Events], and of each filter one event
 // that it lets pass, one that it holds back and one that lacks what it looks at;
 // what a trigger has to name they show named, and not.
+// Of a provider that is an sdk.Sampler each sample is made, signed and unsigned,
+// and delivered: it must be the same each time, one that the provider itself
+// takes, and of the event that it is named after.
 //
 // [Run] reports to a *testing.T. [Suite] is the engine below it, for tools: a
 // [Target] goes in, each [Finding] comes out.

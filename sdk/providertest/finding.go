@@ -46,4 +46,5 @@ const (
 	checkBody        = "body" // a body that is not the one that was signed
 	checkParse       = "parse"
 	checkSign        = "sign" // Options.Sign
+	checkSamples     = "samples"
 )

@@ -268,6 +268,47 @@ func mutants() map[string]mutant {
 			req.Header.Del(bellSignature)
 			return which, err
 		}}, "request", "it has to copy them first", false},
+		"samples that are refused": samples(func(ask sdk.SampleAsk, req *sdk.Request) {
+			req.Header.Set(bellSignature, "sha256="+strings.Repeat("0", 64))
+		}, "sample ring: the provider itself does not take it"),
+		"samples of another event": samples(func(ask sdk.SampleAsk, req *sdk.Request) {
+			req.Body = []byte(`{"visitor":{"name":"Ada"}}`)
+		}, `sample ring: it is read as "knock"`),
+		"samples that repeat": samples(func(ask sdk.SampleAsk, req *sdk.Request) {
+			req.Header.Set("X-Bell-Delivery", "1")
+		}, "with another SampleAsk.Unique its delivery id is the same"),
+		"samples by chance": samples(func(ask sdk.SampleAsk, req *sdk.Request) {
+			req.Header.Set("X-Bell-Delivery", fmt.Sprint(rand.Int()))
+		}, "the same request is not made twice"),
+		"samples of now": samples(func(ask sdk.SampleAsk, req *sdk.Request) { req.ReceivedAt = time.Now() },
+			"the provider itself does not take it: signed timestamp is outside the tolerance"),
+		"samples with a secret in them": samples(func(ask sdk.SampleAsk, req *sdk.Request) {
+			if ask.Secret != nil {
+				req.Header.Set("X-Key", ask.Field("secret"))
+			}
+		}, `the secret field "secret" is in it`),
+		"samples that are not filled in": samples(func(ask sdk.SampleAsk, req *sdk.Request) {
+			req.Body = []byte(`{"door":"front","at":"{{now}}"}`)
+		}, "was not filled in"),
+		"samples that change a body": samples(func(ask sdk.SampleAsk, req *sdk.Request) {
+			req.Body = bytes.TrimSpace(req.Body)
+		}, "the body that was given is changed"),
+		"samples that are always signed": {bell{sample: func(ask sdk.SampleAsk) (sdk.Request, error) {
+			if ask.Secret == nil {
+				ask.Secret = &sdk.Secret{Fields: map[string]string{"secret": "none at all"}}
+			}
+			return goodSample(ask)
+		}}, "samples", "without a secret it has one of", false},
+		"samples of any name": {bell{sample: func(ask sdk.SampleAsk) (sdk.Request, error) {
+			if ask.Name != "ring" {
+				ask.Name = "knock"
+			}
+			return goodSample(ask)
+		}}, "samples", "it must be sdk.ErrNoSample", false},
+		"samples that need no secret to be good": {bell{
+			sample: func(ask sdk.SampleAsk) (sdk.Request, error) { return goodSample(ask) },
+			verify: func(_ sdk.Request, secrets []sdk.Secret) (sdk.Which, error) { return sdk.Which{0}, nil },
+		}, "samples", "with a byte added: the request is accepted", false},
 		"not the same each time": {bell{parse: func(req sdk.Request) ([]sdk.Event, error) {
 			events, err := goodParse(req)
 			for i := range events {
@@ -276,6 +317,22 @@ func mutants() map[string]mutant {
 			return events, err
 		}}, "concurrency", "does not become the same each time", false},
 	}
+}
+
+// samples is a mutant whose samples have a fault, signed or not.
+func samples(spoil func(ask sdk.SampleAsk, req *sdk.Request), say string) mutant {
+	return mutant{bell{sample: func(ask sdk.SampleAsk) (sdk.Request, error) {
+		req, err := goodSample(ask)
+		if err != nil {
+			return req, err
+		}
+		signature := req.Header.Get(bellSignature)
+		spoil(ask, &req)
+		if ask.Secret != nil && req.Header.Get(bellSignature) == signature {
+			signBell(&req, ask.Secret.Fields)
+		}
+		return req, nil
+	}}, "samples", say, false}
 }
 
 func TestEachFaultIsFoundAndCalledByItsName(t *testing.T) {

@@ -22,6 +22,9 @@ func (s *Suite) CheckProvider(ctx context.Context, t *Target) []Finding {
 	if !k.stopped() {
 		k.together()
 	}
+	if !k.stopped() {
+		k.samples()
+	}
 	return k.found()
 }
 

@@ -61,6 +61,10 @@ type Options struct {
 	// a body must be sdk.ErrBadSignature, whatever signature it carries. Defaults
 	// to none.
 	Forgeable func(body []byte) bool
+	// SampleSecret has the fields of a credential that samples can be signed with
+	// (see sdk.Sampler), where the secrets of the cases only verify. Defaults to
+	// the first that signed a case.
+	SampleSecret map[string]string
 	// Short leaves out bodies beyond a megabyte, which take seconds. A test
 	// sets it to testing.Short().
 	Short bool
@@ -82,7 +86,7 @@ func Run[S T[S]](t S, o Options) {
 		t.Fatalf("providertest: %v", err)
 		return
 	}
-	s := &Suite{Cases: cases, Sign: o.Sign, Tolerance: o.Tolerance, Events: o.Events, AlwaysPresent: o.AlwaysPresent, Forgeable: o.Forgeable, Short: o.Short}
+	s := &Suite{Cases: cases, Sign: o.Sign, Tolerance: o.Tolerance, Events: o.Events, AlwaysPresent: o.AlwaysPresent, Forgeable: o.Forgeable, SampleSecret: o.SampleSecret, Short: o.Short}
 	if o.Update {
 		if err := s.update(t.Context(), Direct(o.New())); err != nil {
 			t.Fatalf("providertest: update: %v", err)

@@ -12,6 +12,7 @@
 //   OUT_OF_RANGE         as above: verified, but old  the sender is answered 401
 //   INVALID_ARGUMENT     signed, but not parseable    the sender is answered 400
 //   FAILED_PRECONDITION  a secret can not be used     the sender is answered 503
+//   NOT_FOUND            there is no such sample      no sender: Sample alone
 //
 // Any other code, a missed deadline and a broken connection are faults of the
 // provider, and the sender is answered 503. A status message must not quote a
@@ -646,6 +647,133 @@ func (x *DeliverFailure) GetUnsigned() bool {
 	return false
 }
 
+type SampleRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// One of Descriptor.samples. With a body it may be any event: it goes where
+	// the vendor names the event outside of the body.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Sent exactly so; absent asks for the sample's own.
+	Body []byte `protobuf:"bytes,2,opt,name=body,proto3,oneof" json:"body,omitempty"`
+	// Signs the request; absent asks for one that nobody signed.
+	Secret *Secret `protobuf:"bytes,3,opt,name=secret,proto3" json:"secret,omitempty"`
+	// When the request is sent: the time that the vendor signs.
+	SentAt *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=sent_at,json=sentAt,proto3" json:"sent_at,omitempty"`
+	// Tells this request from every other: the vendor's ids are made from it.
+	Unique        string `protobuf:"bytes,5,opt,name=unique,proto3" json:"unique,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SampleRequest) Reset() {
+	*x = SampleRequest{}
+	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SampleRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SampleRequest) ProtoMessage() {}
+
+func (x *SampleRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SampleRequest.ProtoReflect.Descriptor instead.
+func (*SampleRequest) Descriptor() ([]byte, []int) {
+	return file_actionllama_provider_v1_provider_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *SampleRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *SampleRequest) GetBody() []byte {
+	if x != nil {
+		return x.Body
+	}
+	return nil
+}
+
+func (x *SampleRequest) GetSecret() *Secret {
+	if x != nil {
+		return x.Secret
+	}
+	return nil
+}
+
+func (x *SampleRequest) GetSentAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.SentAt
+	}
+	return nil
+}
+
+func (x *SampleRequest) GetUnique() string {
+	if x != nil {
+		return x.Unique
+	}
+	return ""
+}
+
+type SampleResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The path is the host's to choose.
+	Request       *Request `protobuf:"bytes,1,opt,name=request,proto3" json:"request,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SampleResponse) Reset() {
+	*x = SampleResponse{}
+	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SampleResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SampleResponse) ProtoMessage() {}
+
+func (x *SampleResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SampleResponse.ProtoReflect.Descriptor instead.
+func (*SampleResponse) Descriptor() ([]byte, []int) {
+	return file_actionllama_provider_v1_provider_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *SampleResponse) GetRequest() *Request {
+	if x != nil {
+		return x.Request
+	}
+	return nil
+}
+
 // Request is an HTTP request as received.
 type Request struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -667,7 +795,7 @@ type Request struct {
 
 func (x *Request) Reset() {
 	*x = Request{}
-	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[11]
+	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -679,7 +807,7 @@ func (x *Request) String() string {
 func (*Request) ProtoMessage() {}
 
 func (x *Request) ProtoReflect() protoreflect.Message {
-	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[11]
+	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -692,7 +820,7 @@ func (x *Request) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Request.ProtoReflect.Descriptor instead.
 func (*Request) Descriptor() ([]byte, []int) {
-	return file_actionllama_provider_v1_provider_proto_rawDescGZIP(), []int{11}
+	return file_actionllama_provider_v1_provider_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Request) GetMethod() string {
@@ -749,7 +877,7 @@ type Header struct {
 
 func (x *Header) Reset() {
 	*x = Header{}
-	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[12]
+	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -761,7 +889,7 @@ func (x *Header) String() string {
 func (*Header) ProtoMessage() {}
 
 func (x *Header) ProtoReflect() protoreflect.Message {
-	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[12]
+	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -774,7 +902,7 @@ func (x *Header) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Header.ProtoReflect.Descriptor instead.
 func (*Header) Descriptor() ([]byte, []int) {
-	return file_actionllama_provider_v1_provider_proto_rawDescGZIP(), []int{12}
+	return file_actionllama_provider_v1_provider_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Header) GetName() string {
@@ -806,7 +934,7 @@ type Secret struct {
 
 func (x *Secret) Reset() {
 	*x = Secret{}
-	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[13]
+	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -818,7 +946,7 @@ func (x *Secret) String() string {
 func (*Secret) ProtoMessage() {}
 
 func (x *Secret) ProtoReflect() protoreflect.Message {
-	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[13]
+	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -831,7 +959,7 @@ func (x *Secret) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Secret.ProtoReflect.Descriptor instead.
 func (*Secret) Descriptor() ([]byte, []int) {
-	return file_actionllama_provider_v1_provider_proto_rawDescGZIP(), []int{13}
+	return file_actionllama_provider_v1_provider_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Secret) GetSource() string {
@@ -867,7 +995,7 @@ type Reply struct {
 
 func (x *Reply) Reset() {
 	*x = Reply{}
-	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[14]
+	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -879,7 +1007,7 @@ func (x *Reply) String() string {
 func (*Reply) ProtoMessage() {}
 
 func (x *Reply) ProtoReflect() protoreflect.Message {
-	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[14]
+	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -892,7 +1020,7 @@ func (x *Reply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reply.ProtoReflect.Descriptor instead.
 func (*Reply) Descriptor() ([]byte, []int) {
-	return file_actionllama_provider_v1_provider_proto_rawDescGZIP(), []int{14}
+	return file_actionllama_provider_v1_provider_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Reply) GetStatus() int32 {
@@ -964,7 +1092,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[15]
+	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -976,7 +1104,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[15]
+	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -989,7 +1117,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_actionllama_provider_v1_provider_proto_rawDescGZIP(), []int{15}
+	return file_actionllama_provider_v1_provider_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Event) GetDeliveryId() string {
@@ -1157,7 +1285,7 @@ type Attribute struct {
 
 func (x *Attribute) Reset() {
 	*x = Attribute{}
-	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[16]
+	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1169,7 +1297,7 @@ func (x *Attribute) String() string {
 func (*Attribute) ProtoMessage() {}
 
 func (x *Attribute) ProtoReflect() protoreflect.Message {
-	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[16]
+	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1182,7 +1310,7 @@ func (x *Attribute) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Attribute.ProtoReflect.Descriptor instead.
 func (*Attribute) Descriptor() ([]byte, []int) {
-	return file_actionllama_provider_v1_provider_proto_rawDescGZIP(), []int{16}
+	return file_actionllama_provider_v1_provider_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Attribute) GetName() string {
@@ -1223,14 +1351,16 @@ type Descriptor struct {
 	Example []*Attribute `protobuf:"bytes,11,rep,name=example,proto3" json:"example,omitempty"`
 	// Whether Challenge is implemented. A host need not ask others, and answers
 	// GET with 405 for them.
-	Challenges    bool `protobuf:"varint,12,opt,name=challenges,proto3" json:"challenges,omitempty"`
+	Challenges bool `protobuf:"varint,12,opt,name=challenges,proto3" json:"challenges,omitempty"`
+	// What Sample can make.
+	Samples       []*Sample `protobuf:"bytes,13,rep,name=samples,proto3" json:"samples,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Descriptor) Reset() {
 	*x = Descriptor{}
-	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[17]
+	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1242,7 +1372,7 @@ func (x *Descriptor) String() string {
 func (*Descriptor) ProtoMessage() {}
 
 func (x *Descriptor) ProtoReflect() protoreflect.Message {
-	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[17]
+	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1255,7 +1385,7 @@ func (x *Descriptor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Descriptor.ProtoReflect.Descriptor instead.
 func (*Descriptor) Descriptor() ([]byte, []int) {
-	return file_actionllama_provider_v1_provider_proto_rawDescGZIP(), []int{17}
+	return file_actionllama_provider_v1_provider_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Descriptor) GetType() string {
@@ -1342,6 +1472,68 @@ func (x *Descriptor) GetChallenges() bool {
 	return false
 }
 
+func (x *Descriptor) GetSamples() []*Sample {
+	if x != nil {
+		return x.Samples
+	}
+	return nil
+}
+
+// Sample is a request that a provider can make.
+type Sample struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What happens in it: Event.name, or with an action name.action.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// One line for people.
+	Help          string `protobuf:"bytes,2,opt,name=help,proto3" json:"help,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Sample) Reset() {
+	*x = Sample{}
+	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Sample) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Sample) ProtoMessage() {}
+
+func (x *Sample) ProtoReflect() protoreflect.Message {
+	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Sample.ProtoReflect.Descriptor instead.
+func (*Sample) Descriptor() ([]byte, []int) {
+	return file_actionllama_provider_v1_provider_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *Sample) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Sample) GetHelp() string {
+	if x != nil {
+		return x.Help
+	}
+	return ""
+}
+
 type Credential struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Type          string                 `protobuf:"bytes,1,opt,name=type,proto3" json:"type,omitempty"`
@@ -1352,7 +1544,7 @@ type Credential struct {
 
 func (x *Credential) Reset() {
 	*x = Credential{}
-	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[18]
+	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1364,7 +1556,7 @@ func (x *Credential) String() string {
 func (*Credential) ProtoMessage() {}
 
 func (x *Credential) ProtoReflect() protoreflect.Message {
-	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[18]
+	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1377,7 +1569,7 @@ func (x *Credential) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Credential.ProtoReflect.Descriptor instead.
 func (*Credential) Descriptor() ([]byte, []int) {
-	return file_actionllama_provider_v1_provider_proto_rawDescGZIP(), []int{18}
+	return file_actionllama_provider_v1_provider_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Credential) GetType() string {
@@ -1415,7 +1607,7 @@ type Field struct {
 
 func (x *Field) Reset() {
 	*x = Field{}
-	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[19]
+	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1427,7 +1619,7 @@ func (x *Field) String() string {
 func (*Field) ProtoMessage() {}
 
 func (x *Field) ProtoReflect() protoreflect.Message {
-	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[19]
+	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1440,7 +1632,7 @@ func (x *Field) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Field.ProtoReflect.Descriptor instead.
 func (*Field) Descriptor() ([]byte, []int) {
-	return file_actionllama_provider_v1_provider_proto_rawDescGZIP(), []int{19}
+	return file_actionllama_provider_v1_provider_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Field) GetName() string {
@@ -1522,7 +1714,7 @@ type Filter struct {
 
 func (x *Filter) Reset() {
 	*x = Filter{}
-	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[20]
+	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1534,7 +1726,7 @@ func (x *Filter) String() string {
 func (*Filter) ProtoMessage() {}
 
 func (x *Filter) ProtoReflect() protoreflect.Message {
-	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[20]
+	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1547,7 +1739,7 @@ func (x *Filter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Filter.ProtoReflect.Descriptor instead.
 func (*Filter) Descriptor() ([]byte, []int) {
-	return file_actionllama_provider_v1_provider_proto_rawDescGZIP(), []int{20}
+	return file_actionllama_provider_v1_provider_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Filter) GetName() string {
@@ -1641,7 +1833,16 @@ const file_actionllama_provider_v1_provider_proto_rawDesc = "" +
 	"\x06events\x18\x04 \x03(\v2\x1e.actionllama.provider.v1.EventR\x06events\"B\n" +
 	"\x0eDeliverFailure\x12\x14\n" +
 	"\x05which\x18\x01 \x03(\x05R\x05which\x12\x1a\n" +
-	"\bunsigned\x18\x02 \x01(\bR\bunsigned\"\xd7\x01\n" +
+	"\bunsigned\x18\x02 \x01(\bR\bunsigned\"\xcb\x01\n" +
+	"\rSampleRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x17\n" +
+	"\x04body\x18\x02 \x01(\fH\x00R\x04body\x88\x01\x01\x127\n" +
+	"\x06secret\x18\x03 \x01(\v2\x1f.actionllama.provider.v1.SecretR\x06secret\x123\n" +
+	"\asent_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x06sentAt\x12\x16\n" +
+	"\x06unique\x18\x05 \x01(\tR\x06uniqueB\a\n" +
+	"\x05_body\"L\n" +
+	"\x0eSampleResponse\x12:\n" +
+	"\arequest\x18\x01 \x01(\v2 .actionllama.provider.v1.RequestR\arequest\"\xd7\x01\n" +
 	"\aRequest\x12\x16\n" +
 	"\x06method\x18\x01 \x01(\tR\x06method\x12\x12\n" +
 	"\x04path\x18\x02 \x01(\tR\x04path\x12\x14\n" +
@@ -1696,7 +1897,7 @@ const file_actionllama_provider_v1_provider_proto_rawDesc = "" +
 	"\tautomated\x18\x16 \x01(\bR\tautomated\"7\n" +
 	"\tAttribute\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
-	"\x06values\x18\x02 \x03(\tR\x06values\"\xfa\x03\n" +
+	"\x06values\x18\x02 \x03(\tR\x06values\"\xb5\x04\n" +
 	"\n" +
 	"Descriptor\x12\x12\n" +
 	"\x04type\x18\x01 \x01(\tR\x04type\x12\x12\n" +
@@ -1715,7 +1916,11 @@ const file_actionllama_provider_v1_provider_proto_rawDesc = "" +
 	"\aexample\x18\v \x03(\v2\".actionllama.provider.v1.AttributeR\aexample\x12\x1e\n" +
 	"\n" +
 	"challenges\x18\f \x01(\bR\n" +
-	"challenges\"X\n" +
+	"challenges\x129\n" +
+	"\asamples\x18\r \x03(\v2\x1f.actionllama.provider.v1.SampleR\asamples\"0\n" +
+	"\x06Sample\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
+	"\x04help\x18\x02 \x01(\tR\x04help\"X\n" +
 	"\n" +
 	"Credential\x12\x12\n" +
 	"\x04type\x18\x01 \x01(\tR\x04type\x126\n" +
@@ -1744,13 +1949,14 @@ const file_actionllama_provider_v1_provider_proto_rawDesc = "" +
 	"FilterKind\x12\x1b\n" +
 	"\x17FILTER_KIND_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17FILTER_KIND_STRING_LIST\x10\x01\x12\x16\n" +
-	"\x12FILTER_KIND_STRING\x10\x022\xe7\x03\n" +
+	"\x12FILTER_KIND_STRING\x10\x022\xc2\x04\n" +
 	"\x0fProviderService\x12_\n" +
 	"\bDescribe\x12(.actionllama.provider.v1.DescribeRequest\x1a).actionllama.provider.v1.DescribeResponse\x12Y\n" +
 	"\x06Verify\x12&.actionllama.provider.v1.VerifyRequest\x1a'.actionllama.provider.v1.VerifyResponse\x12b\n" +
 	"\tChallenge\x12).actionllama.provider.v1.ChallengeRequest\x1a*.actionllama.provider.v1.ChallengeResponse\x12V\n" +
 	"\x05Parse\x12%.actionllama.provider.v1.ParseRequest\x1a&.actionllama.provider.v1.ParseResponse\x12\\\n" +
-	"\aDeliver\x12'.actionllama.provider.v1.DeliverRequest\x1a(.actionllama.provider.v1.DeliverResponseB;Z9github.com/action-llama/gateway/sdk/providerv1;providerv1b\x06proto3"
+	"\aDeliver\x12'.actionllama.provider.v1.DeliverRequest\x1a(.actionllama.provider.v1.DeliverResponse\x12Y\n" +
+	"\x06Sample\x12&.actionllama.provider.v1.SampleRequest\x1a'.actionllama.provider.v1.SampleResponseB;Z9github.com/action-llama/gateway/sdk/providerv1;providerv1b\x06proto3"
 
 var (
 	file_actionllama_provider_v1_provider_proto_rawDescOnce sync.Once
@@ -1765,7 +1971,7 @@ func file_actionllama_provider_v1_provider_proto_rawDescGZIP() []byte {
 }
 
 var file_actionllama_provider_v1_provider_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_actionllama_provider_v1_provider_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
+var file_actionllama_provider_v1_provider_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
 var file_actionllama_provider_v1_provider_proto_goTypes = []any{
 	(FilterKind)(0),               // 0: actionllama.provider.v1.FilterKind
 	(*DescribeRequest)(nil),       // 1: actionllama.provider.v1.DescribeRequest
@@ -1779,62 +1985,71 @@ var file_actionllama_provider_v1_provider_proto_goTypes = []any{
 	(*DeliverRequest)(nil),        // 9: actionllama.provider.v1.DeliverRequest
 	(*DeliverResponse)(nil),       // 10: actionllama.provider.v1.DeliverResponse
 	(*DeliverFailure)(nil),        // 11: actionllama.provider.v1.DeliverFailure
-	(*Request)(nil),               // 12: actionllama.provider.v1.Request
-	(*Header)(nil),                // 13: actionllama.provider.v1.Header
-	(*Secret)(nil),                // 14: actionllama.provider.v1.Secret
-	(*Reply)(nil),                 // 15: actionllama.provider.v1.Reply
-	(*Event)(nil),                 // 16: actionllama.provider.v1.Event
-	(*Attribute)(nil),             // 17: actionllama.provider.v1.Attribute
-	(*Descriptor)(nil),            // 18: actionllama.provider.v1.Descriptor
-	(*Credential)(nil),            // 19: actionllama.provider.v1.Credential
-	(*Field)(nil),                 // 20: actionllama.provider.v1.Field
-	(*Filter)(nil),                // 21: actionllama.provider.v1.Filter
-	nil,                           // 22: actionllama.provider.v1.Secret.FieldsEntry
-	(*timestamppb.Timestamp)(nil), // 23: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 24: google.protobuf.Duration
+	(*SampleRequest)(nil),         // 12: actionllama.provider.v1.SampleRequest
+	(*SampleResponse)(nil),        // 13: actionllama.provider.v1.SampleResponse
+	(*Request)(nil),               // 14: actionllama.provider.v1.Request
+	(*Header)(nil),                // 15: actionllama.provider.v1.Header
+	(*Secret)(nil),                // 16: actionllama.provider.v1.Secret
+	(*Reply)(nil),                 // 17: actionllama.provider.v1.Reply
+	(*Event)(nil),                 // 18: actionllama.provider.v1.Event
+	(*Attribute)(nil),             // 19: actionllama.provider.v1.Attribute
+	(*Descriptor)(nil),            // 20: actionllama.provider.v1.Descriptor
+	(*Sample)(nil),                // 21: actionllama.provider.v1.Sample
+	(*Credential)(nil),            // 22: actionllama.provider.v1.Credential
+	(*Field)(nil),                 // 23: actionllama.provider.v1.Field
+	(*Filter)(nil),                // 24: actionllama.provider.v1.Filter
+	nil,                           // 25: actionllama.provider.v1.Secret.FieldsEntry
+	(*timestamppb.Timestamp)(nil), // 26: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 27: google.protobuf.Duration
 }
 var file_actionllama_provider_v1_provider_proto_depIdxs = []int32{
-	18, // 0: actionllama.provider.v1.DescribeResponse.descriptor:type_name -> actionllama.provider.v1.Descriptor
-	12, // 1: actionllama.provider.v1.VerifyRequest.request:type_name -> actionllama.provider.v1.Request
-	14, // 2: actionllama.provider.v1.VerifyRequest.secrets:type_name -> actionllama.provider.v1.Secret
-	12, // 3: actionllama.provider.v1.ChallengeRequest.request:type_name -> actionllama.provider.v1.Request
-	14, // 4: actionllama.provider.v1.ChallengeRequest.secrets:type_name -> actionllama.provider.v1.Secret
-	15, // 5: actionllama.provider.v1.ChallengeResponse.reply:type_name -> actionllama.provider.v1.Reply
-	12, // 6: actionllama.provider.v1.ParseRequest.request:type_name -> actionllama.provider.v1.Request
-	16, // 7: actionllama.provider.v1.ParseResponse.events:type_name -> actionllama.provider.v1.Event
-	12, // 8: actionllama.provider.v1.DeliverRequest.request:type_name -> actionllama.provider.v1.Request
-	14, // 9: actionllama.provider.v1.DeliverRequest.secrets:type_name -> actionllama.provider.v1.Secret
-	15, // 10: actionllama.provider.v1.DeliverResponse.reply:type_name -> actionllama.provider.v1.Reply
-	16, // 11: actionllama.provider.v1.DeliverResponse.events:type_name -> actionllama.provider.v1.Event
-	13, // 12: actionllama.provider.v1.Request.headers:type_name -> actionllama.provider.v1.Header
-	23, // 13: actionllama.provider.v1.Request.received_at:type_name -> google.protobuf.Timestamp
-	22, // 14: actionllama.provider.v1.Secret.fields:type_name -> actionllama.provider.v1.Secret.FieldsEntry
-	13, // 15: actionllama.provider.v1.Reply.headers:type_name -> actionllama.provider.v1.Header
-	23, // 16: actionllama.provider.v1.Event.timestamp:type_name -> google.protobuf.Timestamp
-	17, // 17: actionllama.provider.v1.Event.attributes:type_name -> actionllama.provider.v1.Attribute
-	15, // 18: actionllama.provider.v1.Event.taken:type_name -> actionllama.provider.v1.Reply
-	15, // 19: actionllama.provider.v1.Event.ignored:type_name -> actionllama.provider.v1.Reply
-	19, // 20: actionllama.provider.v1.Descriptor.credential:type_name -> actionllama.provider.v1.Credential
-	21, // 21: actionllama.provider.v1.Descriptor.filters:type_name -> actionllama.provider.v1.Filter
-	24, // 22: actionllama.provider.v1.Descriptor.reply_deadline:type_name -> google.protobuf.Duration
-	17, // 23: actionllama.provider.v1.Descriptor.example:type_name -> actionllama.provider.v1.Attribute
-	20, // 24: actionllama.provider.v1.Credential.fields:type_name -> actionllama.provider.v1.Field
-	0,  // 25: actionllama.provider.v1.Filter.kind:type_name -> actionllama.provider.v1.FilterKind
-	1,  // 26: actionllama.provider.v1.ProviderService.Describe:input_type -> actionllama.provider.v1.DescribeRequest
-	3,  // 27: actionllama.provider.v1.ProviderService.Verify:input_type -> actionllama.provider.v1.VerifyRequest
-	5,  // 28: actionllama.provider.v1.ProviderService.Challenge:input_type -> actionllama.provider.v1.ChallengeRequest
-	7,  // 29: actionllama.provider.v1.ProviderService.Parse:input_type -> actionllama.provider.v1.ParseRequest
-	9,  // 30: actionllama.provider.v1.ProviderService.Deliver:input_type -> actionllama.provider.v1.DeliverRequest
-	2,  // 31: actionllama.provider.v1.ProviderService.Describe:output_type -> actionllama.provider.v1.DescribeResponse
-	4,  // 32: actionllama.provider.v1.ProviderService.Verify:output_type -> actionllama.provider.v1.VerifyResponse
-	6,  // 33: actionllama.provider.v1.ProviderService.Challenge:output_type -> actionllama.provider.v1.ChallengeResponse
-	8,  // 34: actionllama.provider.v1.ProviderService.Parse:output_type -> actionllama.provider.v1.ParseResponse
-	10, // 35: actionllama.provider.v1.ProviderService.Deliver:output_type -> actionllama.provider.v1.DeliverResponse
-	31, // [31:36] is the sub-list for method output_type
-	26, // [26:31] is the sub-list for method input_type
-	26, // [26:26] is the sub-list for extension type_name
-	26, // [26:26] is the sub-list for extension extendee
-	0,  // [0:26] is the sub-list for field type_name
+	20, // 0: actionllama.provider.v1.DescribeResponse.descriptor:type_name -> actionllama.provider.v1.Descriptor
+	14, // 1: actionllama.provider.v1.VerifyRequest.request:type_name -> actionllama.provider.v1.Request
+	16, // 2: actionllama.provider.v1.VerifyRequest.secrets:type_name -> actionllama.provider.v1.Secret
+	14, // 3: actionllama.provider.v1.ChallengeRequest.request:type_name -> actionllama.provider.v1.Request
+	16, // 4: actionllama.provider.v1.ChallengeRequest.secrets:type_name -> actionllama.provider.v1.Secret
+	17, // 5: actionllama.provider.v1.ChallengeResponse.reply:type_name -> actionllama.provider.v1.Reply
+	14, // 6: actionllama.provider.v1.ParseRequest.request:type_name -> actionllama.provider.v1.Request
+	18, // 7: actionllama.provider.v1.ParseResponse.events:type_name -> actionllama.provider.v1.Event
+	14, // 8: actionllama.provider.v1.DeliverRequest.request:type_name -> actionllama.provider.v1.Request
+	16, // 9: actionllama.provider.v1.DeliverRequest.secrets:type_name -> actionllama.provider.v1.Secret
+	17, // 10: actionllama.provider.v1.DeliverResponse.reply:type_name -> actionllama.provider.v1.Reply
+	18, // 11: actionllama.provider.v1.DeliverResponse.events:type_name -> actionllama.provider.v1.Event
+	16, // 12: actionllama.provider.v1.SampleRequest.secret:type_name -> actionllama.provider.v1.Secret
+	26, // 13: actionllama.provider.v1.SampleRequest.sent_at:type_name -> google.protobuf.Timestamp
+	14, // 14: actionllama.provider.v1.SampleResponse.request:type_name -> actionllama.provider.v1.Request
+	15, // 15: actionllama.provider.v1.Request.headers:type_name -> actionllama.provider.v1.Header
+	26, // 16: actionllama.provider.v1.Request.received_at:type_name -> google.protobuf.Timestamp
+	25, // 17: actionllama.provider.v1.Secret.fields:type_name -> actionllama.provider.v1.Secret.FieldsEntry
+	15, // 18: actionllama.provider.v1.Reply.headers:type_name -> actionllama.provider.v1.Header
+	26, // 19: actionllama.provider.v1.Event.timestamp:type_name -> google.protobuf.Timestamp
+	19, // 20: actionllama.provider.v1.Event.attributes:type_name -> actionllama.provider.v1.Attribute
+	17, // 21: actionllama.provider.v1.Event.taken:type_name -> actionllama.provider.v1.Reply
+	17, // 22: actionllama.provider.v1.Event.ignored:type_name -> actionllama.provider.v1.Reply
+	22, // 23: actionllama.provider.v1.Descriptor.credential:type_name -> actionllama.provider.v1.Credential
+	24, // 24: actionllama.provider.v1.Descriptor.filters:type_name -> actionllama.provider.v1.Filter
+	27, // 25: actionllama.provider.v1.Descriptor.reply_deadline:type_name -> google.protobuf.Duration
+	19, // 26: actionllama.provider.v1.Descriptor.example:type_name -> actionllama.provider.v1.Attribute
+	21, // 27: actionllama.provider.v1.Descriptor.samples:type_name -> actionllama.provider.v1.Sample
+	23, // 28: actionllama.provider.v1.Credential.fields:type_name -> actionllama.provider.v1.Field
+	0,  // 29: actionllama.provider.v1.Filter.kind:type_name -> actionllama.provider.v1.FilterKind
+	1,  // 30: actionllama.provider.v1.ProviderService.Describe:input_type -> actionllama.provider.v1.DescribeRequest
+	3,  // 31: actionllama.provider.v1.ProviderService.Verify:input_type -> actionllama.provider.v1.VerifyRequest
+	5,  // 32: actionllama.provider.v1.ProviderService.Challenge:input_type -> actionllama.provider.v1.ChallengeRequest
+	7,  // 33: actionllama.provider.v1.ProviderService.Parse:input_type -> actionllama.provider.v1.ParseRequest
+	9,  // 34: actionllama.provider.v1.ProviderService.Deliver:input_type -> actionllama.provider.v1.DeliverRequest
+	12, // 35: actionllama.provider.v1.ProviderService.Sample:input_type -> actionllama.provider.v1.SampleRequest
+	2,  // 36: actionllama.provider.v1.ProviderService.Describe:output_type -> actionllama.provider.v1.DescribeResponse
+	4,  // 37: actionllama.provider.v1.ProviderService.Verify:output_type -> actionllama.provider.v1.VerifyResponse
+	6,  // 38: actionllama.provider.v1.ProviderService.Challenge:output_type -> actionllama.provider.v1.ChallengeResponse
+	8,  // 39: actionllama.provider.v1.ProviderService.Parse:output_type -> actionllama.provider.v1.ParseResponse
+	10, // 40: actionllama.provider.v1.ProviderService.Deliver:output_type -> actionllama.provider.v1.DeliverResponse
+	13, // 41: actionllama.provider.v1.ProviderService.Sample:output_type -> actionllama.provider.v1.SampleResponse
+	36, // [36:42] is the sub-list for method output_type
+	30, // [30:36] is the sub-list for method input_type
+	30, // [30:30] is the sub-list for extension type_name
+	30, // [30:30] is the sub-list for extension extendee
+	0,  // [0:30] is the sub-list for field type_name
 }
 
 func init() { file_actionllama_provider_v1_provider_proto_init() }
@@ -1842,13 +2057,14 @@ func file_actionllama_provider_v1_provider_proto_init() {
 	if File_actionllama_provider_v1_provider_proto != nil {
 		return
 	}
+	file_actionllama_provider_v1_provider_proto_msgTypes[11].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_actionllama_provider_v1_provider_proto_rawDesc), len(file_actionllama_provider_v1_provider_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   22,
+			NumMessages:   25,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -12,6 +12,7 @@
 //   OUT_OF_RANGE         as above: verified, but old  the sender is answered 401
 //   INVALID_ARGUMENT     signed, but not parseable    the sender is answered 400
 //   FAILED_PRECONDITION  a secret can not be used     the sender is answered 503
+//   NOT_FOUND            there is no such sample      no sender: Sample alone
 //
 // Any other code, a missed deadline and a broken connection are faults of the
 // provider, and the sender is answered 503. A status message must not quote a
@@ -46,6 +47,7 @@ const (
 	ProviderService_Challenge_FullMethodName = "/actionllama.provider.v1.ProviderService/Challenge"
 	ProviderService_Parse_FullMethodName     = "/actionllama.provider.v1.ProviderService/Parse"
 	ProviderService_Deliver_FullMethodName   = "/actionllama.provider.v1.ProviderService/Deliver"
+	ProviderService_Sample_FullMethodName    = "/actionllama.provider.v1.ProviderService/Sample"
 )
 
 // ProviderServiceClient is the client API for ProviderService service.
@@ -71,6 +73,10 @@ type ProviderServiceClient interface {
 	// UNAUTHENTICATED. When Parse fails, the status carries a DeliverFailure
 	// detail that says who signed.
 	Deliver(ctx context.Context, in *DeliverRequest, opts ...grpc.CallOption) (*DeliverResponse, error)
+	// Sample makes a request as the vendor would send it, for people who try out
+	// their agents. Only providers with Descriptor.samples need it. What is asked
+	// for alone decides what comes out.
+	Sample(ctx context.Context, in *SampleRequest, opts ...grpc.CallOption) (*SampleResponse, error)
 }
 
 type providerServiceClient struct {
@@ -131,6 +137,16 @@ func (c *providerServiceClient) Deliver(ctx context.Context, in *DeliverRequest,
 	return out, nil
 }
 
+func (c *providerServiceClient) Sample(ctx context.Context, in *SampleRequest, opts ...grpc.CallOption) (*SampleResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SampleResponse)
+	err := c.cc.Invoke(ctx, ProviderService_Sample_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ProviderServiceServer is the server API for ProviderService service.
 // All implementations must embed UnimplementedProviderServiceServer
 // for forward compatibility.
@@ -154,6 +170,10 @@ type ProviderServiceServer interface {
 	// UNAUTHENTICATED. When Parse fails, the status carries a DeliverFailure
 	// detail that says who signed.
 	Deliver(context.Context, *DeliverRequest) (*DeliverResponse, error)
+	// Sample makes a request as the vendor would send it, for people who try out
+	// their agents. Only providers with Descriptor.samples need it. What is asked
+	// for alone decides what comes out.
+	Sample(context.Context, *SampleRequest) (*SampleResponse, error)
 	mustEmbedUnimplementedProviderServiceServer()
 }
 
@@ -178,6 +198,9 @@ func (UnimplementedProviderServiceServer) Parse(context.Context, *ParseRequest) 
 }
 func (UnimplementedProviderServiceServer) Deliver(context.Context, *DeliverRequest) (*DeliverResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Deliver not implemented")
+}
+func (UnimplementedProviderServiceServer) Sample(context.Context, *SampleRequest) (*SampleResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Sample not implemented")
 }
 func (UnimplementedProviderServiceServer) mustEmbedUnimplementedProviderServiceServer() {}
 func (UnimplementedProviderServiceServer) testEmbeddedByValue()                         {}
@@ -290,6 +313,24 @@ func _ProviderService_Deliver_Handler(srv interface{}, ctx context.Context, dec 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ProviderService_Sample_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SampleRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ProviderServiceServer).Sample(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ProviderService_Sample_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ProviderServiceServer).Sample(ctx, req.(*SampleRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // ProviderService_ServiceDesc is the grpc.ServiceDesc for ProviderService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -316,6 +357,10 @@ var ProviderService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Deliver",
 			Handler:    _ProviderService_Deliver_Handler,
+		},
+		{
+			MethodName: "Sample",
+			Handler:    _ProviderService_Sample_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},
