@@ -7,8 +7,9 @@
 // arrives for its type. The provider says whose signature the request carries
 // ([Provider.Verify]) and what happened ([Provider.Parse]); a vendor with a
 // handshake (Discord's PING, Slack's url_verification, X's CRC) adds the
-// optional [Challenger]. Everything else (HTTP, limits, deduplication,
-// matching, queueing, running agents, metrics) is the host's.
+// optional [Challenger], and one that can make test deliveries is a [Sampler].
+// Everything else (HTTP, limits, deduplication, matching, queueing, running
+// agents, metrics) is the host's.
 //
 // This package is not the wire format. That is the proto package
 // actionllama.provider.v1, kept apart so that it can be spoken from any

@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"fmt"
+	"io/fs"
 	"strconv"
 	"strings"
 	"time"
@@ -28,7 +30,7 @@ type Sampler interface {
 
 // Sample is a request that a provider can make.
 type Sample struct {
-	// Name is what happens in it, as [Event.Name] or, with an action, as
+	// Name is what happens in it: [Event.Name] or, with its action,
 	// name.action: "push", "issues.labeled".
 	Name string
 	Help string // one line for people
@@ -57,7 +59,7 @@ type SampleAsk struct {
 //	{{hex}}     32 hex digits
 //	{{digits}}  18 decimal digits, as of a snowflake
 //	{{code}}    10 capital letters and digits
-//	{{time}}    SentAt in RFC 3339, with milliseconds
+//	{{time}}    SentAt in UTC, as 2026-03-01T12:30:00; the zone follows
 //	{{unix}}    SentAt in seconds
 //	{{millis}}  SentAt in milliseconds
 //
@@ -71,7 +73,7 @@ func (a SampleAsk) Fill(text string) string {
 		"{{hex}}", digits[:32],
 		"{{digits}}", strconv.FormatUint(1e17+binary.BigEndian.Uint64(sum[:8])%(9*1e17), 10),
 		"{{code}}", codeOf(sum),
-		"{{time}}", at.Format("2006-01-02T15:04:05.000Z"),
+		"{{time}}", at.Format("2006-01-02T15:04:05"),
 		"{{unix}}", strconv.FormatInt(at.Unix(), 10),
 		"{{millis}}", strconv.FormatInt(at.UnixMilli(), 10),
 	).Replace(text)
@@ -93,10 +95,29 @@ func codeOf(sum [sha256.Size]byte) string {
 	return string(code)
 }
 
-// Field returns a field of the secret that signs, or "" when there is none.
-func (a SampleAsk) Field(name string) string {
-	if a.Secret == nil {
-		return ""
+// Text returns the body that was given or else that of the sample, filled in:
+// the file samples/<name>.json.
+func (a SampleAsk) Text(files fs.FS) ([]byte, error) {
+	if a.Body != nil {
+		return a.Body, nil
 	}
-	return a.Secret.Fields[name]
+	text, err := fs.ReadFile(files, "samples/"+a.Name+".json")
+	if err != nil {
+		return nil, fmt.Errorf("%w: %q", ErrNoSample, a.Name)
+	}
+	return []byte(a.Fill(string(text))), nil
+}
+
+// SignHMACSHA256 returns the signature that goes with a message, in lower-case
+// hex behind a prefix, or "" when nobody is to sign. Without a value in the field
+// that is the key it is [ErrCredential].
+func (a SampleAsk) SignHMACSHA256(field, prefix string, message ...[]byte) (string, error) {
+	if a.Secret == nil {
+		return "", nil
+	}
+	key := a.Secret.Fields[field]
+	if key == "" {
+		return "", fmt.Errorf("%w: the field %q is empty", ErrCredential, field)
+	}
+	return SignHMACSHA256(prefix, key, message...), nil
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/action-llama/gateway/host/job"
@@ -69,9 +70,10 @@ func (d *accepting) handshake(reply *sdk.Reply) answer {
 	return fromProvider(reply)
 }
 
-// Kind is what an event is, in a word: "push", "issues.labeled".
+// Kind is what an event is, in a word: "push", "issues.labeled". Some vendors
+// have the action in the name already.
 func Kind(e sdk.Event) string {
-	if e.Action == "" {
+	if e.Action == "" || strings.HasSuffix(e.Name, "."+e.Action) {
 		return e.Name
 	}
 	return e.Name + "." + e.Action

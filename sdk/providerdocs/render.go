@@ -25,6 +25,7 @@ func Render(d sdk.Descriptor) string {
 	credential(&b, d.Credential)
 	filters(&b, d.Filters)
 	example(&b, d)
+	samples(&b, d)
 	return strings.TrimRight(b.String(), "\n")
 }
 
@@ -64,6 +65,19 @@ func facts(b *strings.Builder, d sdk.Descriptor) {
 	}
 	if d.DocsURL != "" {
 		fact("Vendor's page", "<"+cell(d.DocsURL)+">")
+	}
+	b.WriteString("\n")
+}
+
+func samples(b *strings.Builder, d sdk.Descriptor) {
+	if len(d.Samples) == 0 {
+		return
+	}
+	b.WriteString("### Test deliveries\n\n")
+	fmt.Fprintf(b, "`al webhook send %s %s` sends one to a gateway that runs, signed with the source's credential.\n\n", d.Type, d.Samples[0].Name)
+	b.WriteString(row("Sample", "What happens in it") + "\n" + row("---", "---") + "\n")
+	for _, s := range d.Samples {
+		b.WriteString(row(code(s.Name), text(s.Help)) + "\n")
 	}
 	b.WriteString("\n")
 }

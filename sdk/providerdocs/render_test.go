@@ -27,6 +27,7 @@ func bell() sdk.Descriptor {
 			{Name: "tunes", Attribute: "tune", PassAbsent: true, MatchCase: true, Values: strings.Fields("a b c d e f g h i"), OptIn: []string{"h", "i"}},
 		},
 		Example: map[string][]string{"tunes": {"a", "b"}, "door": {`front "left"`}},
+		Samples: []sdk.Sample{{Name: "ring.long", Help: "Somebody rings | for long."}},
 	}
 }
 
@@ -55,6 +56,8 @@ func TestRender(t *testing.T) {
 
 		"```toml\n# config.toml\n[webhooks.bell]\ntype = \"bell\"\ncredential = \"default\"\n\n" +
 			"# agents/hello/config.toml\n[[webhooks]]\nsource = \"bell\"\ndoor = \"front \\\"left\\\"\"\ntunes = [\"a\", \"b\"]\n```",
+		"### Test deliveries\n\n`al webhook send bell ring.long` sends one ",
+		"| `ring.long` | Somebody rings \\| for long. |",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("missing: %s", want)

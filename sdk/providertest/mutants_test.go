@@ -284,7 +284,7 @@ func mutants() map[string]mutant {
 			"the provider itself does not take it: signed timestamp is outside the tolerance"),
 		"samples with a secret in them": samples(func(ask sdk.SampleAsk, req *sdk.Request) {
 			if ask.Secret != nil {
-				req.Header.Set("X-Key", ask.Field("secret"))
+				req.Header.Set("X-Key", ask.Secret.Fields["secret"])
 			}
 		}, `the secret field "secret" is in it`),
 		"samples that are not filled in": samples(func(ask sdk.SampleAsk, req *sdk.Request) {

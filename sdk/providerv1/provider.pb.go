@@ -1482,7 +1482,7 @@ func (x *Descriptor) GetSamples() []*Sample {
 // Sample is a request that a provider can make.
 type Sample struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What happens in it: Event.name, or with an action name.action.
+	// What happens in it: Event.name or, with its action, name.action.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// One line for people.
 	Help          string `protobuf:"bytes,2,opt,name=help,proto3" json:"help,omitempty"`
