@@ -33,6 +33,10 @@ func (p *Provider) Describe() sdk.Descriptor {
 					Name: "bot_token", Label: "Bot token", Secret: true, Optional: true,
 					Help: "Discord's developer portal, your application, Bot. Only for agents that post later than 15 minutes after an interaction.",
 				},
+				{
+					Name: testKeyField, Label: "Private key, for test deliveries", Secret: true, Optional: true, Pattern: testKeyPrefix + "[0-9a-fA-F]{64}",
+					Help: "Leave it empty for Discord's own deliveries. Only with a key pair of your own making: its private half, and the other as Public key.",
+				},
 			},
 		},
 		SignatureHeaders: []string{signatureHeader, timestampHeader},

@@ -36,6 +36,7 @@ func TestCredentialPatterns(t *testing.T) {
 		"application_id": "1390000000000000001",
 		"public_key":     public(testKey),
 		"bot_token":      "MTM5MDAwMDAwMDAwMDAwMDAwMQ.Gabcde.not-a-real-token-at-all",
+		testKeyField:     testKeyPrefix + public(testKey),
 	}
 	fields := New("test").Describe().Credential.Fields
 	if len(fields) != len(values) {
@@ -48,7 +49,7 @@ func TestCredentialPatterns(t *testing.T) {
 				t.Errorf("field %s and the value of %s", f.Name, name)
 			}
 		}
-		if _, ok := values[f.Name]; !ok || f.Secret != (f.Name == "bot_token") || f.Generated {
+		if _, ok := values[f.Name]; !ok || f.Secret != (f.Name == "bot_token" || f.Name == testKeyField) || f.Generated {
 			t.Errorf("field %+v", f)
 		}
 	}

@@ -38,6 +38,11 @@ func TestProvider(t *testing.T) {
 			req.Header.Set(signatureHeader, sign(key, timestamp, req.Body))
 		},
 		Events: knownEvents(),
+		SampleSecret: map[string]string{
+			"application_id": "1390000000000000001",
+			keyField:         public(testKey),
+			testKeyField:     testKeyPrefix + hex.EncodeToString(testKey.Seed()),
+		},
 	})
 }
 

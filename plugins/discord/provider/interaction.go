@@ -126,14 +126,16 @@ func customIDs(id text) []string {
 	return ids
 }
 
+// snowflakeEpoch is when ids begin to count: the first second of 2015, in ms.
+const snowflakeEpoch = 1420070400000
+
 // timeOfID returns when Discord made an id; zero for what is not an id.
 func timeOfID(id text) time.Time {
 	n, err := strconv.ParseUint(string(id), 10, 64)
 	if err != nil {
 		return time.Time{}
 	}
-	const epoch = 1420070400000 // the first second of 2015, in ms
-	return time.UnixMilli(int64(n>>22) + epoch).UTC()
+	return time.UnixMilli(int64(n>>22) + snowflakeEpoch).UTC()
 }
 
 // pageOf returns the page of a message, else of a channel.
