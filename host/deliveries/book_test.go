@@ -176,10 +176,11 @@ func book(t *testing.T, r *records, live bool) *deliveries.Book {
 func TestShowTellsAllAndHidesWhatIsSensitive(t *testing.T) {
 	t.Parallel()
 	r := &records{runs: map[int64][]job.Run{1: {{ID: "run2", Attempt: 2, State: job.Done, StartedAt: noon, EndedAt: noon.Add(time.Second)}, {ID: "run1", Attempt: 1, State: job.Waiting, StartedAt: noon}}}}
-	id := r.deliver([]string{"work"}, ring{Door: "front", ID: "d-1", Token: "tok-4711"})
+	id := r.deliver([]string{"work"}, ring{Door: "by tok-4711", ID: "d-tok-4711", Token: "tok-4711"})
+	r.receipts[0].DeliveryID = "d-tok-4711"
 	r.receipts[0].Header = http.Header{"X-Ring": {"tok-4711"}}
 	r.receipts[0].Query = "opener=tok-4711"
-	r.take(id, "dev", "d-1")
+	r.take(id, "dev", "d-tok-4711")
 	d, err := book(t, r, true).Show(t.Context(), id)
 	if err != nil {
 		t.Fatal(err)
@@ -188,7 +189,7 @@ func TestShowTellsAllAndHidesWhatIsSensitive(t *testing.T) {
 	if err != nil || strings.Contains(string(raw), "tok-4711") {
 		t.Errorf("shows the token: %s, %v", raw, err)
 	}
-	if want := "[\n  {\n    \"Door\": \"front\",\n    \"Visitor\": \"\",\n    \"ID\": \"d-1\",\n    \"Token\": \"***\",\n    \"Sender\": \"\"\n  }\n]"; d.Body.Text != want || d.Body.Format != "json" {
+	if want := "[\n  {\n    \"Door\": \"by ***\",\n    \"Visitor\": \"\",\n    \"ID\": \"d-***\",\n    \"Token\": \"***\",\n    \"Sender\": \"\"\n  }\n]"; d.Body.Text != want || d.Body.Format != "json" {
 		t.Errorf("body %+v, want %s", d.Body, want)
 	}
 	if e := d.Explanation.Events[0]; !strings.Contains(string(e.Context), `"opener":{"id":"7","token":"***"}`) || !strings.Contains(string(e.Context), `"source":"work"`) {

@@ -118,8 +118,9 @@ func (v *View) explain(r job.Receipt, sources []string, events []sdk.Event) (*Ex
 	if x.Sources == nil {
 		x.Sources = []string{}
 	}
+	hide := hiderOf(events)
 	for i, e := range events {
-		one := Event{Attributes: e.Attributes, Agents: []string{}, Triggers: []Verdict{}}
+		one := Event{Attributes: hide.attributes(e.Attributes), Agents: []string{}, Triggers: []Verdict{}}
 		hits, _ := v.Routes.Match(sources, &e)
 		source := ""
 		if len(sources) > 0 {
@@ -137,14 +138,15 @@ func (v *View) explain(r job.Receipt, sources []string, events []sdk.Event) (*Ex
 		if one.Context, err = ingest.ContextJSON(shown, r.Provider, source, r.ID); err != nil {
 			return nil, fmt.Errorf("event %d: %w", i, err)
 		}
-		one.Triggers = v.verdicts(sources, e, hits)
+		one.Context = hide.context(one.Context)
+		one.Triggers = v.verdicts(sources, e, hits, hide)
 		x.Events[i] = one
 	}
 	return x, nil
 }
 
 // verdicts goes through every trigger of the configuration.
-func (v *View) verdicts(sources []string, e sdk.Event, hits []match.Hit) []Verdict {
+func (v *View) verdicts(sources []string, e sdk.Event, hits []match.Hit, hide hider) []Verdict {
 	enabled, disabled := map[int]match.Explanation{}, map[int]match.Explanation{}
 	for _, s := range sources {
 		for _, x := range v.Routes.Matcher.Explain(s, e.Attributes) {
@@ -170,6 +172,7 @@ func (v *View) verdicts(sources []string, e sdk.Event, hits []match.Hit) []Verdi
 		}
 		verdict.Matched = x.Matched
 		for _, c := range x.Checks {
+			c.Got = hide.texts(c.Got)
 			verdict.Checks = append(verdict.Checks, Check{
 				Filters: c.Filters, Attribute: c.Attribute, Wanted: some(c.Wanted), Got: some(c.Got), Holds: c.Holds, Text: c.String(),
 			})

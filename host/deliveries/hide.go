@@ -1,6 +1,7 @@
 package deliveries
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"slices"
@@ -59,6 +60,31 @@ func (h hider) header(in http.Header) http.Header {
 		}
 	}
 	return out
+}
+
+func (h hider) attributes(in map[string][]string) map[string][]string {
+	out := make(map[string][]string, len(in))
+	for name, values := range in {
+		out[name] = h.texts(values)
+	}
+	return out
+}
+
+func (h hider) texts(in []string) []string {
+	out := make([]string, len(in))
+	for i, text := range in {
+		out[i] = h.text("", text)
+	}
+	return out
+}
+
+// context hides what stands somewhere else in a context than where it is
+// sensitive: a link with a token in it, an id that is one.
+func (h hider) context(raw json.RawMessage) json.RawMessage {
+	if hidden := h.anywhere.Replace(string(raw)); json.Valid([]byte(hidden)) {
+		return json.RawMessage(hidden)
+	}
+	return json.RawMessage("{}") // not for what json.Marshal wrote, unless a value is a piece of JSON
 }
 
 func (h hider) query(raw string) string {

@@ -171,6 +171,7 @@ func (b *Book) Show(ctx context.Context, id string) (Detail, error) {
 	events, err := view.parse(ctx, r)
 	hide := hiderOf(events)
 	d.Header, d.Query = hide.header(r.Header), hide.query(r.Query)
+	d.DeliveryID = hide.text("", d.DeliveryID) // some vendors' is one that an agent may use
 	switch {
 	case errors.Is(err, ErrUnread):
 		// Nobody knows what in it is sensitive.

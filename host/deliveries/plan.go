@@ -170,11 +170,12 @@ func (b *Book) plan(ctx context.Context, view *View, p proposed, listed job.Rece
 		}
 	}
 	then, lost := p.sources(r)
+	hide := hiderOf(events)
 	seen := map[string]int{}
 	for i, e := range events {
 		one := PlannedEvent{
 			Identity: identity(r, e, i, seen), Receipt: r.ID, ReceivedAt: r.ReceivedAt, Provider: r.Provider, Sources: r.Sources,
-			Event: ingest.Kind(e), Subject: subjectOf(e), Now: []string{}, Then: []string{}, Lost: lost,
+			Event: ingest.Kind(e), Subject: hide.text("", subjectOf(e)), Now: []string{}, Then: []string{}, Lost: lost,
 		}
 		if b.Live {
 			one.Now = agentsOf(one.Now, view.Routes, r.Sources, &e)
