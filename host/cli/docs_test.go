@@ -61,6 +61,7 @@ var shapes = map[string]any{
 	"al webhook explain": deliveries.Explanation{},
 	"al webhook ls":      api.Receipts{},
 	"al webhook replay":  api.ReplayResults{},
+	"al webhook send":    sent{},
 	"al webhook show":    deliveries.Detail{},
 }
 

@@ -132,3 +132,26 @@ func deliver(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("answered %s", resp.Status)
 	}
 }
+
+func (bell) Samples() []sdk.Sample {
+	return []sdk.Sample{{Name: "ring", Help: "Ada rings at the front door."}}
+}
+
+func (bell) Sample(_ context.Context, ask sdk.SampleAsk) (sdk.Request, error) {
+	body := ask.Body
+	if body == nil {
+		if ask.Name != "ring" {
+			return sdk.Request{}, sdk.ErrNoSample
+		}
+		body = []byte(`{"door":"front","visitor":"ada"}`)
+	}
+	req := sdk.Request{
+		Method: http.MethodPost, Body: body, ReceivedAt: ask.SentAt,
+		Header: http.Header{"Content-Type": {"application/json"}, "X-Bell-Delivery": {ask.Fill("{{uuid}}")}},
+	}
+	signature, err := ask.SignHMACSHA256("secret", "", body)
+	if signature != "" {
+		req.Header.Set("X-Bell-Signature", signature)
+	}
+	return req, err
+}

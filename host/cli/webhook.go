@@ -28,7 +28,8 @@ not others; let it happen again; or send a delivery to try things out.`,
 		Example: `  al webhook ls --outcome unmatched     what came and started nothing
   al webhook show ID                    all about one delivery
   al webhook explain ID                 why it did or did not start an agent
-  al webhook replay ID                  let it happen again`,
+  al webhook replay ID                  let it happen again
+  al webhook send acme ticket.opened    try out what the vendor would send`,
 		Args: words(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -37,6 +38,7 @@ not others; let it happen again; or send a delivery to try things out.`,
 		newWebhookShow(s, runWebhookShow),
 		newWebhookExplain(s, runWebhookExplain),
 		newWebhookReplay(s, runWebhookReplay),
+		newWebhookSend(s, runWebhookSend),
 	)
 	return cmd
 }
