@@ -31,10 +31,13 @@ func (a *App) Start(ctx context.Context, agent string, ask api.Ask) (api.JobStat
 	case configured.Scale == 0:
 		return api.JobStatus{}, api.Conflict("agent %s is disabled; give it a scale in agents/%s/config.toml", agent, agent)
 	}
-	accepted, err := a.accept(ctx, store.Acceptance{
-		Jobs: []store.NewJob{{Agent: agent, Trigger: job.Manual, Context: []byte(ask.Prompt)}},
-		At:   time.Now(),
-	})
+	policy, err := policyOf(configured.Flow)
+	if err != nil {
+		return api.JobStatus{}, fmt.Errorf("agent %s: %w", agent, err)
+	}
+	asked := store.NewJob{Agent: agent, Trigger: job.Manual, Context: []byte(ask.Prompt)}
+	policy.ApplyTick(&asked)
+	accepted, err := a.accept(ctx, store.Acceptance{Jobs: []store.NewJob{asked}, At: time.Now()})
 	if err != nil {
 		return api.JobStatus{}, fmt.Errorf("queue a job for %s: %w", agent, err)
 	}

@@ -82,12 +82,8 @@ func runRun(ctx context.Context, o runOptions) error {
 	for _, id := range job.Dropped {
 		fmt.Fprintf(o.streams.Err, "%s the queue of %s was full: job %d, its oldest, was dropped\n", o.streams.errPaint(yellow, "warning:"), o.agent, id)
 	}
-	switch {
-	case o.detach && o.json:
-		return writeJSON(o.streams, job)
-	case o.detach:
-		fmt.Fprintln(o.streams.Out, job.ID)
-		return nil
+	if o.detach {
+		return o.left(job)
 	}
 
 	w := watcher{s: o.streams, gateway: client, out: o.streams.Out}
@@ -108,6 +104,26 @@ func runRun(ctx context.Context, o runOptions) error {
 		return nil
 	}
 	return w.tell(job)
+}
+
+// left is for a job that is not waited for. One that is kept out of the queue
+// has ended already.
+func (o runOptions) left(job api.JobStatus) error {
+	if o.json {
+		if err := writeJSON(o.streams, job); err != nil {
+			return err
+		}
+	} else {
+		fmt.Fprintln(o.streams.Out, job.ID)
+	}
+	if job.State == "dropped" {
+		return neverRan(job)
+	}
+	return nil
+}
+
+func neverRan(job api.JobStatus) error {
+	return fmt.Errorf("job %d of %s is %s: %s", job.ID, job.Agent, job.State, job.Reason)
 }
 
 // watcher shows what becomes of a job.
@@ -205,7 +221,7 @@ func (w *watcher) whyWaiting(ctx context.Context, job api.JobStatus) {
 		fmt.Fprintf(w.s.Err, "%s %s\n", w.s.errPaint(yellow, "note:"), fmt.Sprintf(format, args...))
 	}
 	if status.Paused {
-		say("the project is paused (%s); al resume lets it go on", status.PausedReason)
+		say("the project is paused (%s); al resume lets it go on", printableLine(status.PausedReason))
 	}
 	if status.StopsAt != nil {
 		say("the gateway is stopping; the job is kept for its next start")
@@ -214,7 +230,7 @@ func (w *watcher) whyWaiting(ctx context.Context, job api.JobStatus) {
 		switch {
 		case a.Name != job.Agent:
 		case a.Paused:
-			say("%s is paused (%s); al resume %s lets it go on", a.Name, a.PausedReason, a.Name)
+			say("%s is paused (%s); al resume %s lets it go on", a.Name, printableLine(a.PausedReason), a.Name)
 		case a.LimitedUntil != nil:
 			say("%s has used up its runs until %s", a.Name, a.LimitedUntil.Local().Format(time.TimeOnly))
 		}
@@ -263,7 +279,7 @@ func (w *watcher) lost(job api.JobStatus, err error) error {
 func (w *watcher) tell(job api.JobStatus) error {
 	switch {
 	case job.Run == nil || job.Run.State == api.RunReturned:
-		return fmt.Errorf("job %d of %s is %s: %s", job.ID, job.Agent, job.State, job.Reason)
+		return neverRan(job)
 	case job.State != "done":
 		return fmt.Errorf("run %s of %s failed: %s", job.Run.ID, job.Agent, job.Run.Reason)
 	}

@@ -111,7 +111,7 @@ func showStatus(s Streams, status api.Status, now time.Time) error {
 		fmt.Fprintln(s.Out, line)
 	}
 	if status.Paused {
-		fmt.Fprintf(s.Out, "project %s: %s; al resume lets it go on\n", s.paint(yellow, "paused"), status.PausedReason)
+		fmt.Fprintf(s.Out, "project %s: %s; al resume lets it go on\n", s.paint(yellow, "paused"), printableLine(status.PausedReason))
 	}
 	if status.LimitedUntil != nil {
 		fmt.Fprintf(s.Out, "project %s: its runs are used up until %s\n", s.paint(yellow, "limited"), clock(now, *status.LimitedUntil))
@@ -150,7 +150,7 @@ func showHeld(s Streams, status api.Status, now time.Time) error {
 		var text string
 		switch {
 		case a.Paused:
-			text = fmt.Sprintf("%s is paused: %s; al resume %s lets it go on", a.Name, a.PausedReason, a.Name)
+			text = fmt.Sprintf("%s is paused: %s; al resume %s lets it go on", a.Name, printableLine(a.PausedReason), a.Name)
 		case a.LimitedUntil != nil:
 			text = fmt.Sprintf("%s has used up its runs until %s", a.Name, clock(now, *a.LimitedUntil))
 		default:

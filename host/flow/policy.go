@@ -57,7 +57,8 @@ func (p *Policy) Apply(j *store.NewJob, e *sdk.Event) {
 	}
 }
 
-// ApplyTick is Apply for a tick of a schedule.
+// ApplyTick is Apply for what comes without an event: a tick of a schedule, or a
+// person's request.
 func (p *Policy) ApplyTick(j *store.NewJob) {
 	if key, ok := p.Key.Fixed(); ok {
 		j.Concurrency = store.Concurrency{Key: key, OnBusy: p.OnBusy}
