@@ -22,6 +22,7 @@ type crashAgent struct {
 	scale int
 	queue int // maxWorkQueueSize; one that is small drops jobs
 	keyed bool
+	drops bool // it may drop jobs, by its queue or its key
 	// config is further lines of its config.toml.
 	config string
 }
@@ -33,12 +34,13 @@ func crashAgents() []crashAgent {
 		{name: "plain", scale: 1, queue: deepQueue},
 		{name: "trio", scale: 3, queue: deepQueue},
 		{name: "parent", scale: 1, queue: deepQueue},
-		{name: "narrow", scale: 1, queue: 3},
+		{name: "narrow", drops: true, scale: 1, queue: 3},
 		{name: "clock", scale: 1, queue: deepQueue, config: `schedule = "@every 1s"`},
 		{name: "stubborn", scale: 1, queue: deepQueue, config: fmt.Sprintf("retries = %d\nretryDelay = \"1s\"", crashRetries)},
 		{name: "line", scale: 4, queue: deepQueue, keyed: true, config: `concurrencyKey = "{repo}#{number}"`},
-		{name: "latest", scale: 2, queue: deepQueue, keyed: true, config: "concurrencyKey = \"{number}\"\nonBusy = \"latest\""},
-		{name: "newest", scale: 2, queue: deepQueue, keyed: true, config: "concurrencyKey = \"{number}\"\nonBusy = \"cancel\""},
+		{name: "latest", drops: true, scale: 2, queue: deepQueue, keyed: true, config: "concurrencyKey = \"{number}\"\nonBusy = \"latest\""},
+		{name: "newest", drops: true, scale: 2, queue: deepQueue, keyed: true, config: "concurrencyKey = \"{number}\"\nonBusy = \"cancel\""},
+		{name: "once", drops: true, scale: 2, queue: deepQueue, keyed: true, config: "concurrencyKey = \"{number}\"\nonBusy = \"skip\""},
 		{name: "burst", scale: 2, queue: deepQueue, config: "debounce = \"200ms\"\nmaxWait = \"1s\""},
 	}
 }
@@ -48,7 +50,7 @@ func crashAgents() []crashAgent {
 func crashKinds() [][]string {
 	return [][]string{
 		{"plain"}, {"plain"}, {"trio"}, {"trio"}, {"parent"}, {"narrow"}, {"stubborn"}, {"line"}, {"line"}, {"line"},
-		{"latest"}, {"latest"}, {"newest"}, {"newest"}, {"burst"}, {"burst"}, {"burst"},
+		{"latest"}, {"latest"}, {"newest"}, {"newest"}, {"once"}, {"once"}, {"burst"}, {"burst"}, {"burst"},
 		{"plain", "trio"}, {"line", "burst", "plain"}, {"nobody"},
 	}
 }
@@ -92,7 +94,7 @@ case $c in *'"number":'*) n=${c#*'"number":'} n=${n%%[!0-9]*} ;; *) n=0 ;; esac
 case $c in *'"receiptId":"'*) r=${c#*'"receiptId":"'} r=${r%%'"'*} ;; *) r=tick ;; esac
 case $AL_AGENT in
 trio | burst) thing=$r ;;
-line | latest | newest) thing=$n ;;
+line | latest | newest | once) thing=$n ;;
 *) thing=only ;;
 esac
 events=0
