@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -115,9 +116,12 @@ func dialWriter(path string) (*conn, error) {
 // nobody else: what vendors send is theirs and the operator's. SQLite itself
 // would create them as the umask has it. See dialWriter for the log.
 func createFiles(path string) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+	dir := filepath.Dir(path)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
+	_, err := os.Stat(path)
+	fresh := errors.Is(err, fs.ErrNotExist)
 	for _, name := range []string{path, path + "-shm"} {
 		f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
 		if err != nil {
@@ -127,7 +131,25 @@ func createFiles(path string) error {
 			return err
 		}
 	}
-	return nil
+	if !fresh {
+		return nil
+	}
+	// What is in a file is of no use after a power cut if its folder is not
+	// there, or does not know of it.
+	return errors.Join(syncDir(dir), syncDir(filepath.Dir(dir)))
+}
+
+// syncDir does what a file system lets it, as SQLite does.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil //nolint:nilerr // a folder may be for passing through only
+	}
+	err = d.Sync()
+	if errors.Is(err, syscall.EINVAL) || errors.Is(err, errors.ErrUnsupported) {
+		err = nil
+	}
+	return errors.Join(err, d.Close())
 }
 
 func openError(path string, err error) error {
