@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"strings"
 
@@ -54,7 +55,10 @@ func runCredsRm(ctx context.Context, o credsRmOptions) error {
 		return err
 	}
 	if _, err := credentials.Inspect(o.ref.Type, o.ref.Instance); err != nil {
-		return errWithout(err, "; add it with")
+		if errors.Is(err, fs.ErrNotExist) {
+			return notStored(o.ref)
+		}
+		return err
 	}
 	users, err := usersOf(ctx, o)
 	if err != nil {
@@ -99,12 +103,20 @@ func usersOf(ctx context.Context, o credsRmOptions) (string, error) {
 	return "", nil
 }
 
-// errWithout leaves out advice that makes no sense here: nobody adds what is to
-// be removed.
-func errWithout(err error, advice string) error {
-	text, _, found := strings.Cut(err.Error(), advice)
-	if !found {
+// notStored says what is stored instead.
+func notStored(ref config.CredentialRef) error {
+	stored, err := storedCredentials()
+	if err != nil {
 		return err
 	}
-	return errors.New(text)
+	var others []string
+	for _, have := range stored {
+		if have.Type == ref.Type {
+			others = append(others, have.String())
+		}
+	}
+	if len(others) == 0 {
+		return fmt.Errorf("no %s is stored; al creds ls lists what is", ref)
+	}
+	return fmt.Errorf("no %s is stored; there is %s", ref, strings.Join(others, ", "))
 }
