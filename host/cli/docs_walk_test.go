@@ -87,10 +87,17 @@ func (w *walk) block(mark []string, language, text string) error {
 	case "deliver":
 		w.line("deliver . github github_webhook_secret/my-agents $WORK/%s.json", rest)
 		if rest == "issues" {
-			w.line(`until ' done ' al stat`)
+			w.line(`until '"done": 3' al stats --json`)
 		} else {
 			w.line(`until github/github al webhook ls`)
 		}
+	case "wait": // for the run that the first command starts
+		first, others, _ := strings.Cut(text, "$ al logs ")
+		if err := w.commands(first, false, ""); err != nil {
+			return err
+		}
+		w.line(`until '"done": %s' al stats --json`, rest)
+		text = "$ al logs " + others
 	case "input":
 		w.line("stdin $WORK/%s.txt", rest)
 	case "background", "":

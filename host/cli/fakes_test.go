@@ -103,6 +103,32 @@ func (github) Parse(_ context.Context, req sdk.Request) ([]sdk.Event, error) {
 	}}, nil
 }
 
+func (github) Samples() []sdk.Sample {
+	return []sdk.Sample{{Name: "push", Help: "A commit is pushed."}, {Name: "issues.labeled", Help: "The issue gets a label."}}
+}
+
+func (github) Sample(_ context.Context, ask sdk.SampleAsk) (sdk.Request, error) {
+	body := ask.Body
+	switch {
+	case body != nil:
+	case ask.Name == "issues.labeled":
+		body = []byte(`{"event":"issues","action":"labeled","repo":"acme/widgets","org":"acme","label":"agent","number":17}`)
+	case ask.Name == "push":
+		body = []byte(`{"event":"push","repo":"acme/widgets","org":"acme"}`)
+	default:
+		return sdk.Request{}, sdk.ErrNoSample
+	}
+	req := sdk.Request{
+		Method: http.MethodPost, Body: body, ReceivedAt: ask.SentAt,
+		Header: http.Header{"Content-Type": {"application/json"}, "X-Github-Delivery": {ask.Fill("{{uuid}}")}},
+	}
+	signature, err := ask.SignHMACSHA256("secret", "sha256=", body)
+	if signature != "" {
+		req.Header.Set("X-Hub-Signature-256", signature)
+	}
+	return req, err
+}
+
 // deliver is a vendor: "deliver PROJECT TYPE CREDENTIAL FILE" sends the file,
 // signed with the credential, to the project's running gateway. With "forged" the
 // signature is somebody else's.

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -133,6 +134,12 @@ func (p projectPlan) explain(s Streams, dir string) {
 	}
 	step("%s", s.paint(bold, "al start -p "+dir))
 	for i, provider := range p.providers {
+		if name := trial(provider); name != "" && p.credentials[i].state != credentialMissing {
+			step("Try it, as %s would, in another terminal:\n   %s", provider.Name,
+				s.paint(bold, fmt.Sprintf("al webhook send %s %s -p %s", provider.Type, name, dir)))
+		}
+	}
+	for i, provider := range p.providers {
 		if provider.Setup != "" {
 			setup := strings.ReplaceAll(strings.TrimSpace(provider.Setup), "{url}", "https://<your host>/webhooks/"+provider.Type)
 			step("At %s:\n   %s", provider.Name, strings.ReplaceAll(setup, "\n", "\n   "))
@@ -146,4 +153,22 @@ func (p projectPlan) explain(s Streams, dir string) {
 		todo += ", and choose a coding\n   agent as [runner] harness in config.toml"
 	}
 	step("%s.", todo)
+}
+
+// trial is the provider's sample that is most like its example of a trigger, so
+// that it starts the agent: the one whose name has most of the example's values.
+func trial(d sdk.Descriptor) string {
+	best, most := "", -1
+	for _, sample := range d.Samples {
+		has := 0
+		for _, values := range d.Example {
+			if slices.ContainsFunc(values, func(v string) bool { return strings.Contains(sample.Name, v) }) {
+				has++
+			}
+		}
+		if has > most {
+			best, most = sample.Name, has
+		}
+	}
+	return best
 }
