@@ -21,21 +21,30 @@ func (s *span) Type() string   { return "DURATION" }
 func (s *span) Set(text string) error {
 	d, err := time.ParseDuration(text)
 	if err != nil {
-		for unit, length := range map[string]time.Duration{"d": 24 * time.Hour, "w": 7 * 24 * time.Hour} {
-			if number, ok := strings.CutSuffix(text, unit); ok {
-				var n float64
-				if n, err = strconv.ParseFloat(number, 64); err == nil {
-					d = time.Duration(min(n*float64(length), float64(maxSpan)+1))
-				}
-				break
-			}
-		}
+		d, err = parseDays(text)
 	}
 	if err != nil || d <= 0 || d > maxSpan {
 		return errors.New("not a time to look back; write 90m, 24h or 7d")
 	}
 	*s = span(d)
 	return nil
+}
+
+// parseDays reads 7d and 2w, which Go has no units for: not all days are equally
+// long, which does not matter here.
+func parseDays(text string) (time.Duration, error) {
+	const day = 24 * time.Hour
+	unit := day
+	number, ok := strings.CutSuffix(text, "d")
+	if !ok {
+		number, ok = strings.CutSuffix(text, "w")
+		unit = 7 * day
+	}
+	n, err := strconv.ParseFloat(number, 64)
+	if !ok || err != nil || !(n > 0 && n*float64(unit) <= float64(maxSpan)) { // NaN is neither
+		return 0, errors.New("not days or weeks")
+	}
+	return time.Duration(n * float64(unit)), nil
 }
 
 // spanText writes a duration as one would type it.
