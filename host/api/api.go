@@ -128,6 +128,7 @@ func answering(handle handler, log hclog.Logger) http.Handler {
 		switch {
 		case errors.As(err, &shown):
 			writeJSON(w, shown.Status, failure{Detail: shown.Detail})
+		case r.Context().Err() != nil: // nobody waits for it any more
 		case errors.Is(err, store.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
 			log.Warn("request not answered", "method", r.Method, "path", r.URL.Path, "error", err)
 			w.Header().Set("Retry-After", "1")

@@ -2,7 +2,9 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/action-llama/gateway/host/api"
@@ -38,7 +40,13 @@ func (a *App) Start(ctx context.Context, agent string, ask api.Ask) (api.JobStat
 	asked := store.NewJob{Agent: agent, Trigger: job.Manual, Context: []byte(ask.Prompt)}
 	policy.ApplyTick(&asked)
 	accepted, err := a.accept(ctx, store.Acceptance{Jobs: []store.NewJob{asked}, At: time.Now()})
-	if err != nil {
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return api.JobStatus{}, &api.Error{
+			Status: http.StatusServiceUnavailable,
+			Detail: "the store was too slow to say whether the job is queued; look at al stat before you try again",
+		}
+	case err != nil:
 		return api.JobStatus{}, fmt.Errorf("queue a job for %s: %w", agent, err)
 	}
 	a.dispatcher.Wake()

@@ -35,6 +35,10 @@ func instanceFile(project string) string { return filepath.Join(StateDir(project
 // ErrNotRunning: no gateway runs on this project.
 var ErrNotRunning = errors.New("no gateway runs on this project")
 
+// ErrStarting is an ErrNotRunning, too: a gateway is there, and can not be
+// talked to yet, or any more.
+var ErrStarting = fmt.Errorf("%w yet: it is starting, or about to end", ErrNotRunning)
+
 // Find returns the running gateway of a project, or ErrNotRunning.
 func Find(project string) (Instance, error) {
 	var in Instance
@@ -51,7 +55,7 @@ func Find(project string) (Instance, error) {
 	}
 	raw, err := os.ReadFile(instanceFile(project))
 	if errors.Is(err, fs.ErrNotExist) {
-		return in, fmt.Errorf("%w yet: it is starting", ErrNotRunning)
+		return in, ErrStarting
 	}
 	if err != nil {
 		return in, err

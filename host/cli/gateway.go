@@ -92,7 +92,10 @@ func (g gateway) client() (*api.Client, error) {
 // running is client for commands that can do nothing without a gateway.
 func (g gateway) running() (*api.Client, error) {
 	client, err := g.client()
-	if !errors.Is(err, app.ErrNotRunning) {
+	switch {
+	case errors.Is(err, app.ErrStarting):
+		return nil, fmt.Errorf("%w; try again in a moment", err)
+	case !errors.Is(err, app.ErrNotRunning):
 		return client, err
 	}
 	if err := g.checkProject(); err != nil {

@@ -57,13 +57,15 @@ const afterGrace = time.Minute
 
 func runStop(ctx context.Context, o stopOptions) error {
 	client, err := o.gateway.client()
-	if errors.Is(err, app.ErrNotRunning) {
+	switch {
+	case errors.Is(err, app.ErrStarting):
+		return fmt.Errorf("%w; try again in a moment", err)
+	case errors.Is(err, app.ErrNotRunning):
 		if err := o.gateway.checkProject(); err != nil {
 			return err
 		}
 		return o.say(false, "no gateway runs on this project")
-	}
-	if err != nil {
+	case err != nil:
 		return err
 	}
 	stopping, err := client.Stop(ctx, api.StopAsk{Now: o.now})
