@@ -117,7 +117,7 @@ func demo(ctx context.Context, s screen, bin string) (err error) {
 		return err
 	}
 	g.cmd = nil
-	s.heading("Done. Your own: bin/al new my-agents, then follow docs/walkthrough.md.")
+	s.heading("Done. Your own: docs/getting-started.md, or bin/al new my-agents.")
 	return nil
 }
 
