@@ -81,6 +81,9 @@ func (m *crashMarks) read() {
 	}
 }
 
+// exitTerminated is what a harness ends with that was told to.
+const exitTerminated = 143
+
 func (m *crashMarks) take(word []string) error {
 	switch {
 	case len(word) == 8 && word[0] == "start":
@@ -100,10 +103,14 @@ func (m *crashMarks) take(word []string) error {
 		}
 	case len(word) == 3 && word[0] == "end":
 		code, err := strconv.Atoi(word[2])
-		if r := m.runs[word[1]]; r != nil && err == nil {
+		r := m.runs[word[1]]
+		if r != nil && err == nil {
 			r.ended, r.code = true, code
 			delete(m.running, r.id)
 			return nil
+		}
+		if r == nil && code == exitTerminated {
+			return nil // it was told to end before it could say that it began
 		}
 	case len(word) == 4 && word[0] == "alive":
 		return fmt.Errorf("a run began beside a process of an earlier one that had to be over")
