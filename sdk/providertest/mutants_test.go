@@ -232,6 +232,15 @@ func mutants() map[string]mutant {
 			}
 			return events, err
 		}}, "event", `sensitive names "answer.token", which is not in extra`, false},
+		"a sensitive id": {bell{parse: func(req sdk.Request) ([]sdk.Event, error) {
+			events, err := goodParse(req)
+			for i := range events {
+				events[i].Extra = map[string]any{"answer": map[string]any{"token": "tok-4711-abc"}}
+				events[i].Sensitive = []string{"answer.token"}
+				events[i].DeliveryID = "by tok-4711-abc"
+			}
+			return events, err
+		}}, "event", `the delivery id has what "answer.token" marks sensitive in it`, false},
 		"what JSON has no word for": {bell{parse: func(req sdk.Request) ([]sdk.Event, error) {
 			events, err := goodParse(req)
 			for i := range events {

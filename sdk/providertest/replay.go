@@ -134,8 +134,23 @@ func (k *checker) usable(what string, e sdk.Event) {
 	for _, path := range e.Sensitive {
 		if !hasPath(e.Extra, strings.Split(path, ".")) {
 			k.report(checkEvent, "%s: sensitive names %q, which is not in extra; what it was meant for would not be masked", what, path)
+			continue
+		}
+		// Lists of deliveries show the id, and are no secret.
+		if value, ok := valueAt(e.Extra, strings.Split(path, ".")).(string); ok && len(value) >= minNeedle && strings.Contains(e.DeliveryID, value) {
+			k.report(checkEvent, "%s: the delivery id has what %q marks sensitive in it; use a hash of it", what, path)
 		}
 	}
+}
+
+// valueAt returns what a path leads to, or nil.
+func valueAt(extra map[string]any, path []string) any {
+	value := extra[path[0]]
+	if len(path) == 1 {
+		return value
+	}
+	inner, _ := value.(map[string]any)
+	return valueAt(inner, path[1:])
 }
 
 func hasPath(extra map[string]any, path []string) bool {

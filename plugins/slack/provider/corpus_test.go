@@ -50,7 +50,7 @@ func TestCorpus(t *testing.T) {
 	tests := map[string]want{
 		"app_home_opened.org_install":      {"app_home_opened", "", "D111", "", "", "W111", "", "T111", "Ev111", "2020-12-01T08:22:07"},
 		"app_mention":                      {"app_mention", "", "C00FAKECHAN1", "", "1766458026.240809", "U00FAKEUSER1", "<@U00FAKEBOT01> 1", "T00FAKE00AA", "Ev0A602NNCQG", "2025-12-23T02:47:06"},
-		"block_actions":                    {"block_actions", "info", "C00FAKECHAN1", "1767326125.870439", "1767326126.896109", "U00FAKEUSER1", "", "T00FAKE00AA", "10215325802133.3901254001572.2e2548aa918b35fd85829545c2d4ae2b", "2026-01-02T03:55:30"},
+		"block_actions":                    {"block_actions", "info", "C00FAKECHAN1", "1767326125.870439", "1767326126.896109", "U00FAKEUSER1", "", "T00FAKE00AA", deliveryID("10215325802133.3901254001572.2e2548aa918b35fd85829545c2d4ae2b", sdk.Request{}), "2026-01-02T03:55:30"},
 		"channel_created":                  {"channel_created", "", "C04493BRXEZ", "", "", "U043H11ES4V", "", "T043DB835ML", "Ev0445DETPAA", "2022-09-28T22:36:46"},
 		"file_shared.slack_connect":        {"file_shared", "", "C111", "", "", "USER_ID_ACTOR", "", "INSTALLED_TEAM_ID", "", "2023-03-10T13:29:41"},
 		"link_shared.composer.inner":       {"link_shared", "", "COMPOSER", "", "Uxxxxxxx-909b5454-75f8-4ac4-b325-1b40e230bbd8-gryl3kb80b3wm49ihzoo35fyqoq08n2y", "Uxxxxxxx", "", "T1", "Ev1", ""},
@@ -62,11 +62,11 @@ func TestCorpus(t *testing.T) {
 		"message.file_share":               {"message", "file_share", "D0442US94JD", "", "1670631527.874149", "U043H11ES4V", "message message message", "T043DB835ML", "Ev04EEHX2PSS", "2022-12-10T00:18:47"},
 		"message.own_bot_thread_reply":     {"message", "", "C00FAKECHAN1", "1766458026.240809", "1766458029.244159", "U00FAKEBOT01", "Thanks for mentioning me! I'm now listening to this thread.\n\n_Connected via slack_", "T00FAKE00AA", "Ev0A52AALLMB", "2025-12-23T02:47:09"},
 		"message.thread_broadcast":         {"message", "thread_broadcast", "C111", "1633663824.000500", "1633670813.007500", "U111", "Hi there!", "T111", "Ev111", "2021-10-08T05:26:53"},
-		"message_action":                   {"message_action", "test-shortcut", "C111", "", "1583636382.000300", "W111", "<@W222> test", "T111", "111.222.xxx", "2020-03-08T03:12:37"},
+		"message_action":                   {"message_action", "test-shortcut", "C111", "", "1583636382.000300", "W111", "<@W222> test", "T111", deliveryID("111.222.xxx", sdk.Request{}), "2020-03-08T03:12:37"},
 		"pin_added.inner":                  {"pin_added", "", "C0LAN2Q65", "", "1539904112.000100", "U061F7AUR", "<@U0LAN0Z89> is it everything a river should be?", "T1", "Ev1", "2018-01-08T22:12:02"},
 		"reaction_added.slack_connect":     {"reaction_added", "", "C111", "", "1599529504.000400", "W111", "", "T_INSTALLED", "Ev111", "2020-09-09T02:01:21"},
-		"slash_command.form_fields":        {"slash_command", "/test-feedback", "C00FAKECHAN3", "", "", "U00FAKEUSER2", "some arguments here", "T00FAKE00BB", "10520020890661.10229338706656.2e2188a074adf3bf9f8456b30180f405", "2026-01-01T00:00:00"},
-		"view_submission":                  {"view_submission", "feedback_form", "", "", "", "U00FAKEUSER2", "", "T00FAKE00BB", "10508000345735.10229338706656.1d14116e4b7b4893f2fad4c24f913293", "2026-01-01T00:00:00"},
+		"slash_command.form_fields":        {"slash_command", "/test-feedback", "C00FAKECHAN3", "", "", "U00FAKEUSER2", "some arguments here", "T00FAKE00BB", deliveryID("10520020890661.10229338706656.2e2188a074adf3bf9f8456b30180f405", sdk.Request{}), "2026-01-01T00:00:00"},
+		"view_submission":                  {"view_submission", "feedback_form", "", "", "", "U00FAKEUSER2", "", "T00FAKE00BB", deliveryID("10508000345735.10229338706656.1d14116e4b7b4893f2fad4c24f913293", sdk.Request{}), "2026-01-01T00:00:00"},
 	}
 	for name, req := range corpus(t) {
 		d, err := sdk.Deliver(t.Context(), New("test"), req, secretsOf(testSecret), sdk.DeliverOptions{})

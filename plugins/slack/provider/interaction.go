@@ -17,7 +17,7 @@ const slashCommand = "slash_command"
 // command reads the fields of a slash command.
 func command(req sdk.Request, f form) sdk.Event {
 	e := sdk.Event{
-		DeliveryID: cmp.Or(f["trigger_id"], bodyID(req)),
+		DeliveryID: deliveryID(f["trigger_id"], req),
 		Name:       slashCommand,
 		Action:     f["command"],
 		Body:       f["text"],
@@ -67,7 +67,7 @@ func (i *interaction) event(req sdk.Request) sdk.Event {
 	names := i.actions()
 	reply := i.reply()
 	e := sdk.Event{
-		DeliveryID: cmp.Or(i.TriggerID, bodyID(req)),
+		DeliveryID: deliveryID(i.TriggerID, req),
 		Name:       i.Type,
 		Title:      i.View.Title.Text,
 		Body:       firstText(&i.Message, &i.Original),
@@ -247,8 +247,19 @@ func (in *input) held() any {
 
 // bodyID stands in for the id that some interactions lack. Nobody presses the
 // same button twice with the same bytes: they hold a time, or the view's hash.
-func bodyID(req sdk.Request) string {
-	sum := sha256.Sum256(req.Body)
+func bodyID(req sdk.Request) string { return hashed(req.Body) }
+
+// deliveryID is a hash, since lists show it: who has a trigger id can open a
+// form in the app's name.
+func deliveryID(trigger string, req sdk.Request) string {
+	if trigger == "" {
+		return bodyID(req)
+	}
+	return hashed([]byte("trigger " + trigger))
+}
+
+func hashed(text []byte) string {
+	sum := sha256.Sum256(text)
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 

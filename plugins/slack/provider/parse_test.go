@@ -180,8 +180,10 @@ func TestInteractionsWithoutID(t *testing.T) {
 	if a == "" || a != idOf(`{"type":"view_closed","view":{"hash":"1"}}`) || a == idOf(`{"type":"view_closed","view":{"hash":"2"}}`) {
 		t.Errorf("id %q", a)
 	}
-	if id := idOf(`{"type":"view_submission","trigger_id":"1.2"}`); id != "1.2" {
-		t.Errorf("id %q", id)
+	// The id that there is opens a form for whoever has it.
+	one := idOf(`{"type":"view_submission","trigger_id":"13345224609.738474920"}`)
+	if again := idOf(`{"type":"view_submission","trigger_id":"13345224609.738474920","x":1}`); again != one || strings.Contains(one, "738474920") {
+		t.Errorf("ids %q and %q", one, again)
 	}
 }
 
