@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"os"
 	"sync"
 
 	"github.com/hashicorp/go-hclog"
@@ -112,7 +113,7 @@ func OpenDeliveries(ctx context.Context, o OfflineOptions) (*deliveries.Book, fu
 			}
 		}
 		// Nobody sends here, so there is nobody to prove.
-		return wire(o.Project, config.Credentials{}, find).view
+		return wire(o.Project, config.Credentials{Dir: os.DevNull}, find).view
 	})
 	return book, func() error { return errors.Join(stop(), shut()) }, nil
 }

@@ -106,7 +106,8 @@ func (o webhookReplayOptions) chosen(ctx context.Context, r records) ([]string, 
 		case job.Duplicate:
 			return o.filter.outcome != ""
 		default:
-			return one.ReplayOf == ""
+			// A dead letter that was replayed is none; its replay may be.
+			return one.ReplayOf == "" || o.filter.dead
 		}
 	})
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -26,7 +27,8 @@ import (
 
 type webhookSendOptions struct {
 	streams Streams
-	gateway gateway
+	gateway gateway // that is asked what came of it
+	project string
 	typ     string
 	event   string // empty to list the samples
 	file    string
@@ -42,8 +44,8 @@ func newWebhookSend(s Streams, run func(context.Context, webhookSendOptions) err
 		Use:   "send TYPE [EVENT]",
 		Short: "Send a delivery as the vendor would, to try things out",
 		Long: `Send a delivery as the vendor would send it: one of the provider's own samples,
-signed with the credential of a source, to the gateway that runs on this project or
-to the one that --to names. Without EVENT it lists the samples.
+signed with the credential of a source, to the gateway that runs on this project, to that
+of AL_URL, or to the one that --to names. Without EVENT it lists the samples.
 
 --file sends another body; then EVENT may be any event of the vendor. The file
 is sent as it is, but for these, which are filled in: {{uuid}}, {{hex}}, {{digits}},
@@ -70,6 +72,9 @@ Each delivery has an id of its own, so that none is taken for a repeat; with
 				}
 			}
 			if o.gateway, err = w.find(cmd, s); err != nil {
+				return err
+			}
+			if o.project, err = filepath.Abs(w.project); err != nil {
 				return err
 			}
 			return run(cmd.Context(), o)
@@ -107,7 +112,7 @@ const (
 )
 
 func runWebhookSend(ctx context.Context, o webhookSendOptions) error {
-	p, credentials, _, err := load(o.streams, o.gateway.dir, nil)
+	p, credentials, _, err := load(o.streams, o.project, nil)
 	if err != nil {
 		return err
 	}
@@ -227,6 +232,9 @@ func (o webhookSendOptions) request(ctx context.Context, p sdk.Provider, d sdk.D
 // address is where the delivery goes.
 func (o webhookSendOptions) address(source config.Source) (string, error) {
 	base := o.to
+	if base == "" && o.gateway.remote != nil { // of AL_URL
+		base = o.gateway.remote.URL
+	}
 	if base == "" {
 		in, err := app.Find(o.gateway.dir)
 		if errors.Is(err, app.ErrNotRunning) {
@@ -278,8 +286,8 @@ func (o webhookSendOptions) post(ctx context.Context, made sdk.Request, result *
 }
 
 // findReceipt looks the delivery up: most vendors expect an answer that does
-// not say, and what started nothing is written a moment after the answer. Only
-// the project's own gateway can be asked.
+// not say, and what started nothing is written a moment after the answer. One
+// that --to names can not be asked.
 func (o webhookSendOptions) findReceipt(ctx context.Context, p sdk.Provider, made sdk.Request, result *sent) {
 	var said struct{ Receipt string }
 	if json.Unmarshal([]byte(result.Answer), &said) == nil {
@@ -360,7 +368,10 @@ func sendCompletion(w *where, s Streams) completer {
 
 // samplesOf asks a provider for its samples.
 func samplesOf(ctx context.Context, g gateway, typ string) []cobra.Completion {
-	p, _ := config.Load(g.dir, config.Options{CheckSchedule: app.CheckSchedule})
+	var p *config.Project
+	if g.local() {
+		p, _ = config.Load(g.dir, config.Options{CheckSchedule: app.CheckSchedule})
+	}
 	provider, stop, err := app.OpenProvider(ctx, p, typ, hclog.NewNullLogger())
 	if err != nil {
 		return nil

@@ -110,6 +110,10 @@ func showDetail(s Streams, d deliveries.Detail, now time.Time) {
 		section(s, "Events")
 		fmt.Fprintf(s.Out, "  nobody can say: %s\n", printableLine(d.Unread))
 	} else {
+		if len(d.Explanation.Events) == 0 {
+			section(s, "Events")
+			fmt.Fprintln(s.Out, "  none: it starts nothing")
+		}
 		for i, e := range d.Explanation.Events {
 			section(s, eventTitle(i, len(d.Explanation.Events)))
 			fmt.Fprintf(s.Out, "%s\n\n", indented(contextText(e.Context)))

@@ -18,7 +18,7 @@ type Filter struct {
 	Outcome  string
 	Since    time.Time
 	// Dead: only dead letters, which are deliveries that were not understood,
-	// and those with a job that was given up.
+	// and those with a job that was given up, unless they were replayed since.
 	Dead   bool
 	Before string // receipts older than the one with this id
 	Limit  int    // defaults to 100, at most 1000

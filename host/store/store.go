@@ -360,7 +360,8 @@ type Query struct {
 	Source   string // among those that the delivery was proved for
 	Outcome  job.Outcome
 	Since    time.Time // received at that time or later; relies on ids being those of job.NewID
-	// Dead: only what was not understood, or has a job that was given up.
+	// Dead: only what was not understood, or has a job that was given up, and
+	// has not been replayed since.
 	Dead bool
 }
 

@@ -43,7 +43,8 @@ func (c *conn) receipts(q store.Query) *stmt {
 		narrow(`id IN (SELECT id FROM receipts WHERE outcome = 'unparseable' AND outcome <> 'queued'
 			UNION ALL SELECT receipt FROM jobs WHERE state = 'dead' AND state <> 'waiting' AND receipt <> ''
 			UNION ALL SELECT e.receipt FROM jobs j CROSS JOIN job_events e ON e.job = j.id
-				WHERE j.state = 'dead' AND j.state <> 'waiting' AND e.receipt <> '')`)
+				WHERE j.state = 'dead' AND j.state <> 'waiting' AND e.receipt <> '')
+			AND NOT EXISTS (SELECT 1 FROM receipts r WHERE r.replay_of = receipts.id AND r.replay_of <> '')`)
 	}
 	s := c.prepare(sql + ` ORDER BY id DESC LIMIT ?`)
 	for _, p := range params {

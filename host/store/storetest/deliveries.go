@@ -87,6 +87,30 @@ var deliveryTests = map[string]func(*testing.T, *bench){
 		b.equal("of a source, page by page", len(list), 1)
 	},
 
+	"a dead letter that was replayed is none any more, unless its replay is": func(t *testing.T, b *bench) {
+		b.limits(0, agent("dev", 9, 100))
+		dead := func() string {
+			t.Helper()
+			list, err := b.Receipts(b.ctx, store.Query{Dead: true})
+			b.must(err)
+			ids := ""
+			for _, r := range list {
+				ids += r.ID + " "
+			}
+			return ids
+		}
+		given := b.arrive(func(*job.Receipt) {}, "1")
+		b.tryClaim()
+		b.lose(1)
+		unread := b.arrive(func(r *job.Receipt) { r.Outcome = job.Unparseable })
+		b.equal("before", dead(), unread+" "+given+" ")
+		again := b.arrive(func(r *job.Receipt) { r.ReplayOf = given }, "1")
+		b.equal("once it was replayed", dead(), unread+" ")
+		b.tryClaim()
+		b.lose(1)
+		b.equal("when that is dead, too", dead(), again+" "+unread+" ")
+	},
+
 	"what jobs took of receipts": func(t *testing.T, b *bench) {
 		b.limits(0, agent("dev", 9, 100))
 		one := b.arrive(func(*job.Receipt) {}, "1", "2")
