@@ -70,7 +70,7 @@ func runStat(ctx context.Context, o statOptions) error {
 }
 
 func statusOf(ctx context.Context, o statOptions) (api.Status, error) {
-	ctx, cancel := context.WithTimeout(ctx, statTimeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, statTimeout, fmt.Errorf("no answer within %s", statTimeout))
 	defer cancel()
 	client, err := o.gateway.client()
 	if err == nil {
@@ -78,7 +78,7 @@ func statusOf(ctx context.Context, o statOptions) (api.Status, error) {
 		if status, err = client.Status(ctx); !o.gateway.local() || !errors.Is(err, api.ErrUnreachable) {
 			return status, err
 		}
-		// It was there a moment ago.
+		// It is about to leave: nobody listens there any more.
 	} else if !errors.Is(err, app.ErrNotRunning) {
 		return api.Status{}, err
 	}
