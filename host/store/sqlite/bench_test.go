@@ -149,7 +149,7 @@ func BenchmarkBareInsert(b *testing.B) {
 	if err := createFiles(path); err != nil {
 		b.Fatal(err)
 	}
-	c, err := dialWriter(path)
+	c, err := dialWriter(path, "")
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -26,6 +26,8 @@ type Options struct {
 	// transaction took and how many operations shared it. It is called by the
 	// writer and must return at once.
 	OnCommit func(took time.Duration, ops int)
+
+	vfs string // of SQLite, by name; tests put theirs between it and the disk
 }
 
 // Store is a [store.Store] in one SQLite file.
@@ -54,7 +56,7 @@ func Open(ctx context.Context, path string, opts Options) (*Store, error) {
 	if err := checkLog(path); err != nil {
 		return nil, openError(path, err)
 	}
-	c, err := dialWriter(path)
+	c, err := dialWriter(path, opts.vfs)
 	if err != nil {
 		return nil, openError(path, err)
 	}
@@ -65,7 +67,7 @@ func Open(ctx context.Context, path string, opts Options) (*Store, error) {
 		return nil, openError(path, errors.Join(err, c.close()))
 	}
 	s := &Store{
-		Reader: newReader(path, func() (*conn, error) { return dial(path, sqlite3.OPEN_READONLY, nil) }),
+		Reader: newReader(path, func() (*conn, error) { return dial(path, sqlite3.OPEN_READONLY, through(opts.vfs)) }),
 		writer: newWriter(path, c, opts),
 	}
 	go s.writer.run()
@@ -89,14 +91,16 @@ func prepare(c *conn, path string) error {
 }
 
 // dialWriter opens a connection that writes.
-func dialWriter(path string) (*conn, error) {
+func dialWriter(path, vfs string) (*conn, error) {
 	// The log is created and removed as SQLite sees fit, and gets the mode of
 	// the file beside it.
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return nil, err
 	}
-	c, err := dial(path, sqlite3.OPEN_READWRITE, url.Values{"modeof": {abs}})
+	params := through(vfs)
+	params.Set("modeof", abs)
+	c, err := dial(path, sqlite3.OPEN_READWRITE, params)
 	if err != nil {
 		return nil, err
 	}
@@ -110,6 +114,15 @@ func dialWriter(path string) (*conn, error) {
 		return nil, errors.Join(err, c.close())
 	}
 	return c, nil
+}
+
+// through are the parameters of a connection by one of SQLite's ways to files.
+func through(vfs string) url.Values {
+	params := url.Values{}
+	if vfs != "" {
+		params.Set("vfs", vfs)
+	}
+	return params
 }
 
 // createFiles makes sure that the file and its shared memory can be read by

@@ -56,6 +56,7 @@ type tx struct {
 
 type writer struct {
 	path     string
+	vfs      string
 	log      hclog.Logger
 	onCommit func(time.Duration, int)
 
@@ -76,7 +77,7 @@ type writer struct {
 
 func newWriter(path string, c *conn, opts Options) *writer {
 	w := &writer{
-		path: path, log: opts.Log, onCommit: opts.OnCommit, conn: c,
+		path: path, vfs: opts.vfs, log: opts.Log, onCommit: opts.OnCommit, conn: c,
 		ops:     make(chan *op, maxQueued),
 		notes:   notes{signal: make(chan struct{}, 1)},
 		closing: make(chan struct{}),
@@ -334,7 +335,7 @@ func (w *writer) rollback() error {
 }
 
 func (w *writer) reopen() (*conn, error) {
-	c, err := dialWriter(w.path)
+	c, err := dialWriter(w.path, w.vfs)
 	if err != nil {
 		return nil, err
 	}
