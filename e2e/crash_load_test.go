@@ -18,8 +18,9 @@ type crashLedger struct {
 	open map[string]*crashSent // not yet seen to their end, by delivery id
 	last int
 
-	sent, accepted, refused, unanswered int
-	codes                               map[int]int // of the gateway that runs now
+	sent, accepted, unanswered int
+	refused                    map[int]int // by status
+	codes                      map[int]int // of the gateway that runs now
 }
 
 // crashSent is one delivery.
@@ -31,7 +32,7 @@ type crashSent struct {
 }
 
 func newCrashLedger() *crashLedger {
-	return &crashLedger{open: map[string]*crashSent{}, codes: map[int]int{}}
+	return &crashLedger{open: map[string]*crashSent{}, refused: map[int]int{}, codes: map[int]int{}}
 }
 
 // make writes down a delivery before it is sent.
@@ -84,7 +85,7 @@ func (l *crashLedger) send(g *gateway, s *crashSent) error {
 		s.accepted = true
 		l.accepted++
 	} else {
-		l.refused++
+		l.refused[a.code]++
 	}
 	return nil
 }

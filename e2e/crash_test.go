@@ -208,7 +208,7 @@ func (c *crashTest) report() {
 	c.t.Logf("record: %s; %d kills (%d of them while starting), %d orderly stops; slowest start %s",
 		time.Since(c.began).Round(time.Second), c.kills, c.early, c.stopped, c.slowest.Round(time.Millisecond))
 	l := c.ledger
-	c.t.Logf("record: %d deliveries, sent %d times: %d accepted, %d refused, %d unanswered; jobs %v; %d runs, %d harnesses began",
+	c.t.Logf("record: %d deliveries, sent %d times: %d accepted, refused %v, %d unanswered; jobs %v; %d runs, %d harnesses began",
 		l.last, l.sent, l.accepted, l.refused, l.unanswered, c.ended, c.runs, c.marks.started)
 }
 
