@@ -109,35 +109,7 @@ func TestCorpusOfEveryVendor(t *testing.T) {
 	if _, err := os.Stat(corpus); err != nil {
 		t.Skip("no corpus beside this checkout; the providers' own fixtures cover each event")
 	}
-	installed, err := filepath.Glob("../bin/plugins/al-provider-*")
-	if err != nil {
-		t.Fatal(err)
-	}
-	public, private, err := ed25519.GenerateKey(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	configText, triggers := "scale = 4\nworkQueueSize = 10000\n[runner]\ncommand = [\"true\"]\n", ""
-	var types []string
-	for _, typ := range slices.Sorted(maps.Keys(vendors)) {
-		if slices.Contains(installed, "../bin/plugins/al-provider-"+typ) {
-			types = append(types, typ)
-			configText += fmt.Sprintf("[webhooks.%s]\ntype = %q\ncredential = \"main\"\n", typ, typ)
-			triggers += fmt.Sprintf("[[webhooks]]\nsource = %q\n", typ)
-			if asks := vendors[typ].asks; asks != "" {
-				triggers += fmt.Sprintf("[[webhooks]]\nsource = %q\n%s", typ, asks)
-			}
-		}
-	}
-	p := newProject(t, map[string]string{"config.toml": configText, "agents/dev/config.toml": triggers, "agents/dev/SKILL.md": "Look.\n"})
-	for _, typ := range types {
-		p.credential(vendors[typ].credential, "main", vendors[typ].field, secret)
-	}
-	p.credential("discord_bot", "main", "public_key", hex.EncodeToString(public))
-	p.credential("discord_bot", "main", "application_id", "1380486651436073092")
-	p.credential("discord_bot", "main", "bot_token", "a bot token")
-	p.credential("x_twitter_api", "main", "consumer_key", "a key")
-	p.credential("x_twitter_api", "main", "bearer_token", "a bearer token")
+	p, types, private := everyVendor(t)
 	g := p.start()
 
 	for _, typ := range types {
@@ -188,6 +160,43 @@ func TestCorpusOfEveryVendor(t *testing.T) {
 			t.Logf("%d payloads", len(files))
 		})
 	}
+}
+
+// everyVendor is a project with a source of each vendor whose provider is built,
+// named like its type, and an agent that all of them start. The key is the one
+// that signs for Discord.
+func everyVendor(t *testing.T) (p *project, types []string, private ed25519.PrivateKey) {
+	t.Helper()
+	installed, err := filepath.Glob("../bin/plugins/al-provider-*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, private, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	configText, triggers := "scale = 4\nworkQueueSize = 10000\n[runner]\ncommand = [\"true\"]\n", ""
+	for _, typ := range slices.Sorted(maps.Keys(vendors)) {
+		if slices.Contains(installed, "../bin/plugins/al-provider-"+typ) {
+			types = append(types, typ)
+			configText += fmt.Sprintf("[webhooks.%s]\ntype = %q\ncredential = \"main\"\n", typ, typ)
+			triggers += fmt.Sprintf("[[webhooks]]\nsource = %q\n", typ)
+			if asks := vendors[typ].asks; asks != "" {
+				triggers += fmt.Sprintf("[[webhooks]]\nsource = %q\n%s", typ, asks)
+			}
+		}
+	}
+	p = newProject(t, map[string]string{"config.toml": configText, "agents/dev/config.toml": triggers, "agents/dev/SKILL.md": "Look.\n"})
+	for _, typ := range types {
+		p.credential(vendors[typ].credential, "main", vendors[typ].field, secret)
+	}
+	p.credential("discord_bot", "main", "public_key", hex.EncodeToString(public))
+	p.credential("discord_bot", "main", "application_id", "1380486651436073092")
+	p.credential("discord_bot", "main", "bot_token", "a bot token")
+	p.credential("x_twitter_api", "main", "consumer_key", "a key")
+	p.credential("x_twitter_api", "main", "bearer_token", "a bearer token")
+	p.credential("discord_bot", "main", "test_private_key", "ed25519:"+hex.EncodeToString(private.Seed()))
+	return p, types, private
 }
 
 func post(t *testing.T, target string, h http.Header, body, key []byte, sign signing.Signer) (int, string) {
