@@ -83,7 +83,7 @@ func runPlan(ctx context.Context, o planOptions) error {
 	if err != nil {
 		return err
 	}
-	r, done, err := o.gateway.deliveries(ctx, quiet(o.streams), true)
+	r, done, err := o.gateway.deliveries(ctx, o.streams, true)
 	if err != nil {
 		return err
 	}

@@ -74,10 +74,15 @@ func (g gateway) deliveries(ctx context.Context, s Streams, meanings bool) (reco
 	if err != nil {
 		return nil, nil, err
 	}
-	if meanings {
+	return offline{book}, func() { _ = done() }, nil // it only read
+}
+
+// noteOffline says that what a delivery means is by the files, and not by what a
+// gateway works by.
+func noteOffline(s Streams, r records) {
+	if _, ok := r.(offline); ok {
 		fmt.Fprintln(s.Err, s.errPaint(dim, "no gateway runs: this is by the configuration in the files"))
 	}
-	return offline{book}, func() { _ = done() }, nil // it only read
 }
 
 // offline are the records of a gateway that is down.

@@ -132,6 +132,7 @@ func runWebhookExplain(ctx context.Context, o webhookExplainOptions) error {
 		return err
 	}
 	defer done()
+	noteOffline(o.streams, r)
 	x, err := o.explain(ctx, r)
 	if err != nil {
 		return err

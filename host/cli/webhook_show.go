@@ -69,6 +69,7 @@ func runWebhookShow(ctx context.Context, o webhookShowOptions) error {
 		_, err = o.streams.Out.Write(body)
 		return err
 	}
+	noteOffline(o.streams, r)
 	d, err := r.Receipt(ctx, o.id)
 	if err != nil {
 		return noReceipt(err, o.id)

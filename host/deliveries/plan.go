@@ -152,8 +152,11 @@ func (b *Book) plan(ctx context.Context, view *View, p proposed, listed job.Rece
 	default:
 	}
 	r, err := b.Records.Receipt(ctx, listed.ID)
-	if err != nil {
-		return fmt.Errorf("read receipt %s: %w", listed.ID, err)
+	switch {
+	case errors.Is(err, store.ErrNotFound): // pruned since it was listed
+		return nil
+	case err != nil:
+		return err
 	}
 	events, err := view.parse(ctx, r)
 	switch {
