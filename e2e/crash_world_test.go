@@ -35,7 +35,7 @@ func crashAgents() []crashAgent {
 		{name: "trio", scale: 3, queue: deepQueue},
 		{name: "parent", scale: 1, queue: deepQueue},
 		{name: "narrow", drops: true, scale: 1, queue: 3},
-		{name: "clock", scale: 1, queue: deepQueue, config: `schedule = "@every 1s"`},
+		{name: "clock", scale: 1, queue: deepQueue, config: "schedule = \"@every 1s\"\njitter = \"300ms\"\ncatchUp = \"latest\""},
 		{name: "stubborn", scale: 1, queue: deepQueue, config: fmt.Sprintf("retries = %d\nretryDelay = \"1s\"", crashRetries)},
 		{name: "line", scale: 4, queue: deepQueue, keyed: true, config: `concurrencyKey = "{repo}#{number}"`},
 		{name: "latest", drops: true, scale: 2, queue: deepQueue, keyed: true, config: "concurrencyKey = \"{number}\"\nonBusy = \"latest\""},
