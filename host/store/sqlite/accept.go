@@ -132,7 +132,14 @@ func (o *acceptOp) free(t *tx, row *queueRow, j *store.NewJob) (store.Verdict, e
 		return store.Paused, nil
 	}
 	at := nanos(o.At)
-	if row.running+row.waiting >= row.scale || row.closedUntil > at || t.totals.closedUntil > at {
+	if row.closedUntil > at || t.totals.closedUntil > at {
+		return store.Busy, nil
+	}
+	first, err := t.couldStart(j.Agent, row.scale-row.running)
+	if err != nil {
+		return 0, err
+	}
+	if row.running+first >= row.scale {
 		return store.Busy, nil
 	}
 	before, err := t.firstInLine(j.Agent, j.Concurrency.Key)
@@ -140,6 +147,18 @@ func (o *acceptOp) free(t *tx, row *queueRow, j *store.NewJob) (store.Verdict, e
 		return store.Busy, err
 	}
 	return store.Enqueued, err
+}
+
+// couldStart counts the waiting jobs that would take a free slot, up to as many
+// as there are. Those that wait for a time or for their turn take none: a retry
+// that is an hour away does not keep a schedule from ticking.
+func (t *tx) couldStart(agent string, slots int64) (n int64, err error) {
+	q := t.prepare(`SELECT id FROM jobs INDEXED BY jobs_ready
+		WHERE agent = ? AND state = 'waiting' AND blocked = 0 AND ready_at IS NULL LIMIT ?`).text(agent).int(max(slots, 0))
+	for q.next() {
+		n++
+	}
+	return n, q.done()
 }
 
 // queue puts a job into its queue, behind what is in its line already.

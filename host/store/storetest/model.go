@@ -132,7 +132,7 @@ func (m *model) enqueue(n *store.NewJob, now time.Time, out *store.Accepted) (st
 		switch {
 		case a.paused || m.paused:
 			return store.Paused, 0
-		case waiting+len(m.of(n.Agent, job.Running)) >= a.Scale || closed || len(line) > 0:
+		case m.couldStart(n.Agent)+len(m.of(n.Agent, job.Running)) >= a.Scale || closed || len(line) > 0:
 			return store.Busy, 0
 		}
 	}
@@ -175,6 +175,16 @@ func (m *model) enqueue(n *store.NewJob, now time.Time, out *store.Accepted) (st
 		out.Dropped = append(out.Dropped, store.Drop{Agent: n.Agent, ID: waitingNow[0].ID})
 	}
 	return store.Enqueued, j.ID
+}
+
+// couldStart counts the jobs of an agent that wait for nothing but a slot.
+func (m *model) couldStart(agent string) (n int) {
+	for _, j := range m.of(agent, job.Waiting) {
+		if line := m.line(agent, j.ConcurrencyKey); j.ReadyAt.IsZero() && (len(line) == 0 || line[0] == j) {
+			n++
+		}
+	}
+	return n
 }
 
 func (m *model) join(j *modelJob, n *store.NewJob, now time.Time) {
