@@ -114,14 +114,15 @@ func (d *accepting) record(ctx context.Context, routes *Routes, events []sdk.Eve
 		}
 		plan.settle(accepted)
 		sum.count(accepted)
-		d.follow(accepted, sum.Queued > 0)
+		// A merged event may have filled its burst, which starts at once then.
+		d.follow(accepted, sum.Queued+sum.Merged > 0)
 	}
 	d.report(sum, plan.fates)
 	return sum, plan.fates, nil
 }
 
 // follow does what a commit asks for besides its answer.
-func (d *accepting) follow(accepted store.Accepted, queued bool) {
+func (d *accepting) follow(accepted store.Accepted, work bool) {
 	d.logDrops(accepted.Dropped)
 	for _, trip := range accepted.Tripped {
 		d.h.log.Error("agent paused: al resume lets it go on", "agent", trip.Agent, "reason", trip.Reason, "receipt", d.id)
@@ -130,7 +131,7 @@ func (d *accepting) follow(accepted store.Accepted, queued bool) {
 	for _, run := range accepted.Cancelled {
 		d.h.cancel(run, "cancelled: a newer event has the same concurrency key")
 	}
-	if queued {
+	if work {
 		d.h.wake()
 	}
 }

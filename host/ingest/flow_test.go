@@ -105,7 +105,7 @@ func TestAnswersSayWhatBecameOfTheJobs(t *testing.T) {
 		woken   int
 	}{
 		store.Enqueued:  {`"queued":1,"dropped":0}`, job.Queued, 1},
-		store.Merged:    {`"queued":0,"merged":1,"dropped":0}`, job.Merged, 0},
+		store.Merged:    {`"queued":0,"merged":1,"dropped":0}`, job.Merged, 1},
 		store.Duplicate: {`"queued":0,"dropped":0,"duplicate":true}`, job.Duplicate, 0},
 		store.Skipped:   {`"queued":0,"dropped":1}`, job.NotQueued, 0},
 		store.Limited:   {`"queued":0,"dropped":1}`, job.NotQueued, 0},
