@@ -78,6 +78,10 @@ func (p projectPlan) agentConfig() string {
 # scale = 1
 # timeout = "15m"
 
+# The agent is paused when more than so many events in a row came of its own
+# runs: docs/flow-control.md has what else saves money.
+maxSelfTriggers = 5
+
 # What its runs get to see: al creds types lists what there is.
 # credentials = ["my_token"]
 `)
