@@ -49,11 +49,18 @@ func (a *App) Start(ctx context.Context, agent string, ask api.Ask) (api.JobStat
 	case err != nil:
 		return api.JobStatus{}, fmt.Errorf("queue a job for %s: %w", agent, err)
 	}
+	for _, run := range accepted.Cancelled {
+		a.dispatcher.CancelRun(run, "cancelled: a job by hand has the same concurrency key")
+	}
 	a.dispatcher.Wake()
 	a.log.Info("job queued by hand", "agent", agent, "job", accepted.IDs[0])
 	out, err := a.history.Job(ctx, accepted.IDs[0])
 	for _, drop := range accepted.Dropped {
-		a.log.Warn("queue is full, its oldest job was dropped", "agent", drop.Agent, "job", drop.ID)
+		if drop.By != 0 {
+			a.log.Info("job dropped: a newer one has its concurrency key", "agent", drop.Agent, "job", drop.ID, "by", drop.By)
+			continue
+		}
+		a.log.Warn("job dropped: the queue is full", "agent", drop.Agent, "job", drop.ID)
 		out.Dropped = append(out.Dropped, drop.ID)
 	}
 	return out, err

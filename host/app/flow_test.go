@@ -79,3 +79,30 @@ func TestAKeyThatMeansNothingIsRefused(t *testing.T) {
 		t.Errorf("started with it: %v", err)
 	}
 }
+
+// A job by hand ends the run that its key is busy with, where the agent says so,
+// and at once: not when the lease of that run is renewed.
+func TestAJobByHandCancelsTheRunWithItsKey(t *testing.T) {
+	t.Parallel()
+	o := options(t, standard, within{})
+	script(t, o, stubborn)
+	agent := &o.Project.Agents[0]
+	agent.Scale, agent.Flow.ConcurrencyKey, agent.Flow.OnBusy = 2, "deploy", "cancel"
+	a := run(t, o)
+	c := client(t, a, o)
+	var jobs [2]api.JobStatus
+	for i := range jobs {
+		var err error
+		if jobs[i], err = c.Start(t.Context(), "dev", api.Ask{}); err != nil {
+			t.Fatal(err)
+		}
+		awaitRun(t, c, jobs[i].ID, api.RunRunning)
+	}
+	// The words are those of the call; a renewal has the store's.
+	if first := awaitRun(t, c, jobs[0].ID, api.RunFailed); !strings.Contains(first.Reason, "a job by hand") {
+		t.Errorf("the first run ended: %s", first.Reason)
+	}
+	if _, err := c.KillAgent(t.Context(), "dev"); err != nil {
+		t.Fatal(err)
+	}
+}
