@@ -83,12 +83,13 @@ func TestTheMetricsOfJobsAddUp(t *testing.T) {
 		}
 	}
 	verdicts := map[store.Verdict]bool{
-		ask(store.NewJob{Key: "19"}):                                                    true, // a repeat
-		ask(store.NewJob{OnlyIfFree: true}):                                             true, // a tick
-		ask(store.NewJob{Concurrency: store.Concurrency{Key: "k"}}):                     true,
-		ask(store.NewJob{Concurrency: store.Concurrency{Key: "k", OnBusy: "skip"}}):     true,
-		ask(store.NewJob{Debounce: store.Debounce{Group: "g", Quiet: time.Nanosecond}}): true,
-		ask(store.NewJob{Debounce: store.Debounce{Group: "g"}}):                         true,
+		ask(store.NewJob{Key: "19"}):                                                true, // a repeat
+		ask(store.NewJob{OnlyIfFree: true}):                                         true, // a tick
+		ask(store.NewJob{Concurrency: store.Concurrency{Key: "k"}}):                 true,
+		ask(store.NewJob{Concurrency: store.Concurrency{Key: "k", OnBusy: "skip"}}): true,
+		// Open until the second comes, which ends the burst.
+		ask(store.NewJob{Debounce: store.Debounce{Group: "g", Quiet: time.Hour}}): true,
+		ask(store.NewJob{Debounce: store.Debounce{Group: "g"}}):                   true,
 	}
 	set(1) // which is used up
 	verdicts[ask(store.NewJob{})] = true
