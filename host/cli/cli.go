@@ -120,6 +120,7 @@ of your agents, and runs those that match.`,
 		newWebhook(s),
 		newPlan(s, runPlan),
 		newCreds(s),
+		newPlugin(s),
 		newVersion(s, runVersion),
 		newHarnessPrint(s),
 	)
