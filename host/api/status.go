@@ -66,6 +66,7 @@ type AgentStatus struct {
 type ProviderStatus struct {
 	Type     string `json:"type"`
 	Version  string `json:"version,omitempty"`
+	Protocol int    `json:"protocol,omitempty"` // the version of the provider protocol that is spoken with it
 	State    string `json:"state"`
 	PID      int    `json:"pid,omitempty"`
 	Restarts int    `json:"restarts"`

@@ -52,7 +52,7 @@ func (a *App) Status(ctx context.Context) (api.Status, error) {
 		out.StopsAt = &until
 	}
 	for _, s := range a.providers.Status() {
-		provider := api.ProviderStatus{Type: s.Type, Version: s.Version, State: string(s.State), PID: s.PID, Restarts: s.Restarts}
+		provider := api.ProviderStatus{Type: s.Type, Version: s.Version, Protocol: s.Protocol, State: string(s.State), PID: s.PID, Restarts: s.Restarts}
 		if s.State != pluginhost.Up {
 			provider.Error = s.LastError
 		}

@@ -75,6 +75,9 @@ func runFake(mode string) {
 	case "foreign": // does not notice when its host is gone
 		serveBad(func() {})
 		return
+	case "second", "both":
+		serveSecond(fake{typ: typ}, mode == "both")
+		return
 	case "stubborn":
 		signal.Ignore(syscall.SIGTERM, syscall.SIGINT)
 		defer func() { select {} }() // Serve returns when it is asked to leave

@@ -13,6 +13,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/action-llama/gateway/sdk"
+	"github.com/action-llama/gateway/sdk/client"
 )
 
 const (
@@ -92,6 +93,8 @@ type Host struct {
 	opts   Options
 	log    hclog.Logger
 	timing timing
+	// dialects are the versions of the protocol that are spoken.
+	dialects client.Dialects
 
 	alive context.Context // until Stop
 	end   context.CancelFunc
@@ -119,7 +122,7 @@ func New(opts Options) *Host {
 	if opts.CallTimeout <= 0 {
 		opts.CallTimeout = DefaultCallTimeout
 	}
-	h := &Host{opts: opts, log: opts.Log.Named("provider"), timing: defaultTiming, providers: map[string]*Provider{}}
+	h := &Host{opts: opts, log: opts.Log.Named("provider"), timing: defaultTiming, dialects: client.Spoken(), providers: map[string]*Provider{}}
 	h.alive, h.end = context.WithCancel(context.Background())
 	h.force, h.rush = context.WithCancel(context.Background())
 	if err := sweepSocketDirs(opts.RuntimeDir); err != nil {

@@ -45,13 +45,15 @@ var goEnv = []string{"GOMAXPROCS=1", "GOGC=400", "GOMEMLIMIT=256MiB"}
 
 // instance is one process of a provider, from its handshake to its end.
 type instance struct {
-	client *client.Client
+	client client.Remote
 	plugin *plugin.Client
 	proc   *process
 	dir    *socketDir
 	stderr *ring
 	path   string
 	up     time.Time
+	// protocol is the version that was negotiated.
+	protocol int
 	// warnings say who else could change the file.
 	warnings []string
 	// slots bounds the calls in flight; whoever holds all of them knows that
@@ -90,7 +92,7 @@ func (h *Host) launch(ctx context.Context, typ string) (*instance, error) {
 	in.plugin = plugin.NewClient(h.clientConfig(typ, in))
 	release := context.AfterFunc(ctx, in.proc.kill)
 	begun := time.Now()
-	err = in.connect(ctx, typ)
+	err = h.connect(ctx, in, typ)
 	if !release() && err == nil {
 		err = context.Cause(ctx)
 	}
@@ -98,7 +100,7 @@ func (h *Host) launch(ctx context.Context, typ string) (*instance, error) {
 		took := time.Since(begun)
 		in.proc.kill()
 		in.plugin.Kill() // nothing to wait for but the goroutines that read its output
-		return nil, errors.Join(in.explain(err, took, h.opts.StartTimeout), dir.remove())
+		return nil, errors.Join(h.explain(in, err, took), dir.remove())
 	}
 	in.up = time.Now()
 	return in, nil
@@ -133,7 +135,7 @@ func (h *Host) clientConfig(typ string, in *instance) *plugin.ClientConfig {
 	log := h.log.Named(typ)
 	return &plugin.ClientConfig{
 		HandshakeConfig:  sdk.Handshake(),
-		VersionedPlugins: client.Plugins(),
+		VersionedPlugins: h.dialects.Plugins(),
 		AllowedProtocols: []plugin.Protocol{plugin.ProtocolGRPC},
 		AutoMTLS:         true,
 		Managed:          false, // its list of clients is global and closed once
@@ -201,7 +203,7 @@ func optionalStreams(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.Client
 	return stream, nil
 }
 
-func (in *instance) connect(ctx context.Context, typ string) error {
+func (h *Host) connect(ctx context.Context, in *instance, typ string) error {
 	if _, err := in.plugin.Start(); err != nil {
 		return &handshakeError{err}
 	}
@@ -219,7 +221,8 @@ func (in *instance) connect(ctx context.Context, typ string) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, describeTimeout)
 	defer cancel()
-	if in.client, err = client.Connect(ctx, conn); err != nil {
+	in.protocol = in.plugin.NegotiatedVersion()
+	if in.client, err = h.dialects.Connect(ctx, in.protocol, conn); err != nil {
 		if errors.Is(err, context.DeadlineExceeded) {
 			return fmt.Errorf("it shook hands but did not describe itself within %s: %w", describeTimeout, err)
 		}
@@ -242,7 +245,7 @@ type handshakeError struct{ error }
 func (e *handshakeError) Unwrap() error { return e.error }
 
 // explain says why a start failed, from what the process left behind.
-func (in *instance) explain(err error, took, timeout time.Duration) error {
+func (h *Host) explain(in *instance, err error, took time.Duration) error {
 	var handshake *handshakeError
 	if !errors.As(err, &handshake) {
 		return in.withQuote(err)
@@ -256,7 +259,7 @@ func (in *instance) explain(err error, took, timeout time.Duration) error {
 		return fmt.Errorf("%s wrote %q to stdout before the handshake; log on stderr with sdk.NewLogger", in.path, clip(line))
 	}
 	if len(fields) >= 4 {
-		return fmt.Errorf("%s: %w", in.path, wrongHandshake(fields, handshake.error))
+		return fmt.Errorf("%s: %w", in.path, h.wrongHandshake(fields, handshake.error))
 	}
 	select {
 	case <-in.proc.exited:
@@ -265,6 +268,7 @@ func (in *instance) explain(err error, took, timeout time.Duration) error {
 		}
 	default:
 	}
+	timeout := h.opts.StartTimeout
 	if took < timeout {
 		return in.withQuote(fmt.Errorf("%s closed its stdout before the handshake, or was stopped meanwhile", in.path))
 	}
@@ -291,19 +295,32 @@ func notStarted(path string, err error) error {
 	return fmt.Errorf("start %s: %w%s", path, err, hint)
 }
 
-func wrongHandshake(fields []string, err error) error {
+func (h *Host) wrongHandshake(fields []string, err error) error {
 	if len(fields) >= 5 && fields[4] != string(plugin.ProtocolGRPC) {
 		return fmt.Errorf("speaks %q instead of grpc; build it with sdk.Serve: %w", clip(fields[4]), err)
 	}
 	version, notNumber := strconv.Atoi(fields[1])
-	if _, known := client.Plugins()[version]; notNumber == nil && !known {
+	if _, known := h.dialects[version]; notNumber == nil && !known {
+		spoken := h.dialects.Versions()
 		advice := "update the provider"
-		if version > sdk.ProtocolVersion {
+		if version > spoken[len(spoken)-1] {
 			advice = "update al, or use an older provider"
 		}
-		return fmt.Errorf("speaks version %d of the protocol, and this al version %d; %s", version, sdk.ProtocolVersion, advice)
+		return fmt.Errorf("speaks version %d of the protocol, and this al %s; %s", version, versions(spoken), advice)
 	}
 	return err
+}
+
+// versions says "version 1" or "versions 1, 2".
+func versions(spoken []int) string {
+	var words []string
+	for _, v := range spoken {
+		words = append(words, strconv.Itoa(v))
+	}
+	if len(words) == 1 {
+		return "version " + words[0]
+	}
+	return "versions " + strings.Join(words, ", ")
 }
 
 func clip(s string) string {

@@ -131,28 +131,28 @@ func (p *Provider) StartError() error {
 
 // Verify implements [sdk.Provider].
 func (p *Provider) Verify(ctx context.Context, req sdk.Request, secrets []sdk.Secret) (sdk.Which, error) {
-	return call(ctx, p, "verify", func(ctx context.Context, c *client.Client) (sdk.Which, error) {
+	return call(ctx, p, "verify", func(ctx context.Context, c client.Remote) (sdk.Which, error) {
 		return c.Verify(ctx, req, secrets)
 	})
 }
 
 // Challenge implements [sdk.Challenger].
 func (p *Provider) Challenge(ctx context.Context, req sdk.Request, secrets []sdk.Secret) (*sdk.Reply, error) {
-	return call(ctx, p, "challenge", func(ctx context.Context, c *client.Client) (*sdk.Reply, error) {
+	return call(ctx, p, "challenge", func(ctx context.Context, c client.Remote) (*sdk.Reply, error) {
 		return c.Challenge(ctx, req, secrets)
 	})
 }
 
 // Parse implements [sdk.Provider].
 func (p *Provider) Parse(ctx context.Context, req sdk.Request) ([]sdk.Event, error) {
-	return call(ctx, p, "parse", func(ctx context.Context, c *client.Client) ([]sdk.Event, error) {
+	return call(ctx, p, "parse", func(ctx context.Context, c client.Remote) ([]sdk.Event, error) {
 		return c.Parse(ctx, req)
 	})
 }
 
 // Deliver implements [sdk.Deliverer] in one round trip.
 func (p *Provider) Deliver(ctx context.Context, req sdk.Request, secrets []sdk.Secret, opts sdk.DeliverOptions) (sdk.Delivery, error) {
-	return call(ctx, p, "deliver", func(ctx context.Context, c *client.Client) (sdk.Delivery, error) {
+	return call(ctx, p, "deliver", func(ctx context.Context, c client.Remote) (sdk.Delivery, error) {
 		return c.Deliver(ctx, req, secrets, opts)
 	})
 }
@@ -162,14 +162,14 @@ func (p *Provider) Samples() []sdk.Sample { return p.Describe().Samples }
 
 // Sample implements [sdk.Sampler].
 func (p *Provider) Sample(ctx context.Context, ask sdk.SampleAsk) (sdk.Request, error) {
-	return call(ctx, p, "sample", func(ctx context.Context, c *client.Client) (sdk.Request, error) {
+	return call(ctx, p, "sample", func(ctx context.Context, c client.Remote) (sdk.Request, error) {
 		return c.Sample(ctx, ask)
 	})
 }
 
 // call makes one call to the process of the moment, waiting for one while there
 // is none. It is never made twice: what killed the process would kill the next.
-func call[T any](ctx context.Context, p *Provider, method string, f func(context.Context, *client.Client) (T, error)) (T, error) {
+func call[T any](ctx context.Context, p *Provider, method string, f func(context.Context, client.Remote) (T, error)) (T, error) {
 	in, err := p.acquire(ctx)
 	if err != nil {
 		var none T

@@ -26,6 +26,7 @@ const quickDeaths = 5
 type Status struct {
 	Type      string
 	Version   string // of the last one that answered
+	Protocol  int    // the version that it and the host speak
 	Path      string
 	State     State
 	PID       int // 0 while there is no process
@@ -235,7 +236,7 @@ func (p *Provider) publish(in *instance) {
 	p.descriptor.Store(&d)
 	p.current.Store(in)
 	p.enter(Up, func(s *Status) {
-		s.Version, s.Path, s.PID = d.Version, in.path, in.proc.pid
+		s.Version, s.Protocol, s.Path, s.PID = d.Version, in.protocol, in.path, in.proc.pid
 	})
 	p.log.Info("provider up", "version", d.Version, "pid", in.proc.ID(), "path", in.path)
 	if !slices.Equal(p.warned, in.warnings) {

@@ -7,10 +7,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 
-	"github.com/hashicorp/go-plugin"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -20,37 +18,16 @@ import (
 	"github.com/action-llama/gateway/sdk/providerv1"
 )
 
-// Client is a provider in another process. It is safe for concurrent use.
+// Client is a provider in another process that speaks version 1. It is safe for concurrent use.
 type Client struct {
 	rpc        providerv1.ProviderServiceClient
 	descriptor sdk.Descriptor
 }
 
-var (
-	_ sdk.Provider   = (*Client)(nil)
-	_ sdk.Challenger = (*Client)(nil)
-	_ sdk.Deliverer  = (*Client)(nil)
-	_ sdk.Sampler    = (*Client)(nil)
-)
+var _ Remote = (*Client)(nil)
 
-// Plugins is the set of protocol versions that this client speaks, for
-// go-plugin's negotiation. What it dispenses is a *grpc.ClientConn for
-// Connect: go-plugin has no deadline to give to a first call.
-func Plugins() map[int]plugin.PluginSet {
-	return map[int]plugin.PluginSet{sdk.ProtocolVersion: {sdk.PluginName: clientPlugin{}}}
-}
-
-type clientPlugin struct{ plugin.NetRPCUnsupportedPlugin }
-
-func (clientPlugin) GRPCServer(*plugin.GRPCBroker, *grpc.Server) error {
-	return errors.New("this is the host's end; a provider's is sdk.Serve")
-}
-
-func (clientPlugin) GRPCClient(_ context.Context, _ *plugin.GRPCBroker, conn *grpc.ClientConn) (any, error) {
-	return conn, nil
-}
-
-// Connect asks the provider on the other end to describe itself.
+// Connect asks the provider on the other end, which speaks version 1, to describe
+// itself.
 func Connect(ctx context.Context, conn grpc.ClientConnInterface) (*Client, error) {
 	c := &Client{rpc: providerv1.NewProviderServiceClient(conn)}
 	out, err := c.rpc.Describe(ctx, &providerv1.DescribeRequest{})

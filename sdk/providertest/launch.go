@@ -60,7 +60,7 @@ func Launch(ctx context.Context, path string) (*Target, error) {
 type process struct {
 	plugin *plugin.Client
 	cmd    *exec.Cmd
-	client *client.Client
+	client client.Remote
 	dir    string
 }
 
@@ -77,7 +77,7 @@ func start(ctx context.Context, path string, log *capture) (*process, error) {
 	cmd.Env = environment(dir)
 	p := &process{cmd: cmd, dir: dir, plugin: plugin.NewClient(&plugin.ClientConfig{
 		HandshakeConfig:  sdk.Handshake(),
-		VersionedPlugins: client.Plugins(),
+		VersionedPlugins: client.Spoken().Plugins(),
 		AllowedProtocols: []plugin.Protocol{plugin.ProtocolGRPC},
 		Cmd:              cmd,
 		AutoMTLS:         true,
@@ -118,7 +118,7 @@ func (p *process) connect(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, describeLimit)
 	defer cancel()
-	p.client, err = client.Connect(ctx, channel)
+	p.client, err = client.Spoken().Connect(ctx, p.plugin.NegotiatedVersion(), channel)
 	return err
 }
 
