@@ -1,7 +1,6 @@
 package pluginhost
 
 import (
-	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -218,28 +217,21 @@ func TestBusyFile(t *testing.T) {
 	}
 }
 
-// What was recorded when a provider was installed is what runs.
-func TestChecksum(t *testing.T) {
+// Whether a file may run is asked anew at each launch.
+func TestApprove(t *testing.T) {
 	t.Parallel()
-	var sum []byte
+	var refusal error
+	var asked Binary
 	b := newBench(t, nil, func(o *Options) {
-		o.Checksum = func(string) ([]byte, error) { return sum, nil }
+		o.Approve = func(bin Binary) error { asked = bin; return refusal }
 	})
 	path := copyFake(t, b.dir, "ok")
-	content, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	right := sha256.Sum256(content)
-	sum = right[:]
 	b.start(t, "ok")
-	if err := os.WriteFile(path+".new", append(content, 'x'), 0o700); err != nil {
-		t.Fatal(err)
+	if asked.Type != "ok" || asked.Path != path {
+		t.Errorf("asked about %+v instead of %s", asked, path)
 	}
-	if err := os.Rename(path+".new", path); err != nil {
-		t.Fatal(err)
-	}
-	if err := b.Reload(within(t, 20*time.Second), "ok"); !errors.Is(err, ErrUnusable) || !strings.Contains(err.Error(), "record its checksum again") {
-		t.Errorf("another file: %v", err)
+	refusal = errors.New("it is not the file that was installed")
+	if err := b.Reload(within(t, 20*time.Second), "ok"); !errors.Is(err, ErrUnusable) || !errors.Is(err, refusal) {
+		t.Errorf("refused: %v", err)
 	}
 }

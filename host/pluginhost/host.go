@@ -45,10 +45,10 @@ type Options struct {
 	// few variables that all of them see: the names of variables of the host,
 	// or "NAME=value". Never a secret.
 	Env map[string][]string
-	// Checksum returns the SHA-256 that was recorded for a file when it was
-	// installed, or nothing when there is none. Nil checks nothing.
-	Checksum func(path string) ([]byte, error)
-	Metrics  Metrics
+	// Approve is asked before each launch whether the file that was found may be
+	// started, and says why not. Nil approves of everything.
+	Approve func(Binary) error
+	Metrics Metrics
 }
 
 // Metrics is told what happens. Its functions may be nil, and must not block.

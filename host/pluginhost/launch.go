@@ -2,7 +2,6 @@ package pluginhost
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -70,7 +69,7 @@ func (h *Host) launch(ctx context.Context, typ string) (*instance, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := h.checkSum(bin); err != nil {
+	if err := h.approve(bin); err != nil {
 		return nil, err
 	}
 	dir, err := newSocketDir(h.opts.RuntimeDir)
@@ -106,27 +105,14 @@ func (h *Host) launch(ctx context.Context, typ string) (*instance, error) {
 	return in, nil
 }
 
-// checkSum compares the file with the sum that was recorded when it was
-// installed. Somebody who can change the file between this and its start is not
-// kept from anything.
-func (h *Host) checkSum(bin Binary) error {
-	if h.opts.Checksum == nil {
+// approve asks whether a file may be started. Somebody who can change the file
+// between this and its start is not kept from anything.
+func (h *Host) approve(bin Binary) error {
+	if h.opts.Approve == nil {
 		return nil
 	}
-	sum, err := h.opts.Checksum(bin.Path)
-	if err != nil {
-		return fmt.Errorf("recorded checksum of %s: %w", bin.Path, err)
-	}
-	if len(sum) == 0 {
-		return nil
-	}
-	secure := plugin.SecureConfig{Checksum: sum, Hash: sha256.New()}
-	switch same, err := secure.Check(bin.Path); {
-	case err != nil:
-		return fmt.Errorf("checksum of %s: %w", bin.Path, err)
-	case !same:
-		return fmt.Errorf("%w: %s is not the file that was installed; if the change is yours, record its checksum again",
-			ErrUnusable, bin.Path)
+	if err := h.opts.Approve(bin); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnusable, err)
 	}
 	return nil
 }
