@@ -42,12 +42,13 @@ func Deliver(ctx context.Context, p Provider, req Request, secrets []Secret, opt
 }
 
 // Describe returns what a provider says of itself, completed by what the SDK
-// can see: whether it answers handshakes, which samples it can make, and the
-// default reply deadline.
+// can see: whether it answers handshakes and checks settings, which samples it can
+// make, and the default reply deadline.
 func Describe(p Provider) Descriptor {
 	d := p.Describe()
 	if _, ok := p.(Deliverer); !ok {
 		_, d.Challenges = p.(Challenger)
+		_, d.ChecksSettings = p.(SettingsChecker)
 		d.Samples = nil
 		if s, ok := p.(Sampler); ok {
 			d.Samples = s.Samples()
@@ -68,7 +69,7 @@ func deliver(ctx context.Context, p Provider, desc Descriptor, req Request, secr
 	if opts.AllowUnsigned && !Signed(desc, req) {
 		d.Unsigned = true
 	} else {
-		which, err := p.Verify(ctx, req, secrets)
+		which, err := verifyEach(ctx, p, desc, req, secrets)
 		if err != nil {
 			return d, err
 		}
@@ -79,9 +80,12 @@ func deliver(ctx context.Context, p Provider, desc Descriptor, req Request, secr
 		}
 		d.Which = which
 	}
+	if len(d.Which) > 0 || d.Unsigned {
+		req = req.narrowed(proved, d.Unsigned)
+	}
 
 	if c, ok := p.(Challenger); ok {
-		reply, err := c.Challenge(ctx, req, proved)
+		reply, err := challengeEach(ctx, c, desc, req, proved)
 		if err != nil {
 			return d, err
 		}
@@ -94,7 +98,7 @@ func deliver(ctx context.Context, p Provider, desc Descriptor, req Request, secr
 		return d, fmt.Errorf("unsigned, and not a handshake: %w", ErrBadSignature)
 	}
 
-	events, err := p.Parse(ctx, req)
+	events, err := parseEach(ctx, p, desc, req)
 	if err != nil {
 		return d, err
 	}
@@ -102,8 +106,14 @@ func deliver(ctx context.Context, p Provider, desc Descriptor, req Request, secr
 	return d, nil
 }
 
-// Signed says whether a request carries a signature, right or wrong.
+// Signed says whether a request carries a signature, right or wrong, of any of
+// the sources that it may be for.
 func Signed(desc Descriptor, req Request) bool {
+	if len(desc.Settings) > 0 {
+		for _, one := range readings(desc, req) {
+			desc = desc.With(one.Settings)
+		}
+	}
 	for _, name := range desc.SignatureHeaders {
 		if len(req.Header.Values(name)) > 0 {
 			return true

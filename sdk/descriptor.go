@@ -35,6 +35,13 @@ type Descriptor struct {
 	// Filters that a trigger on a source of this type can use.
 	Filters []Filter
 
+	// Settings are the keys that a source of this type has beside those of the
+	// host, for a provider whose senders differ. Most need none.
+	Settings []Setting
+	// ChecksSettings says that the provider looks at settings as a whole. The SDK
+	// sets it for a provider that is a [SettingsChecker].
+	ChecksSettings bool
+
 	// ReplyDeadline is how long the vendor waits for the whole answer (GitHub
 	// 10 s, Slack 3 s, Sentry 1 s). The host answers 503 inside it rather than
 	// letting the vendor give up. Zero means 10 s; above 60 s counts as 60 s.

@@ -58,6 +58,11 @@ type Event struct {
 	// map[string]any.
 	Extra map[string]any
 
+	// Sources are the names of those that it is for, of the ones in
+	// [Request.Sources]; empty means all that signed the request. The SDK sets it
+	// where sources with different settings read one request differently.
+	Sources []string
+
 	// Sensitive names the values in Extra (dotted paths, "interaction.token")
 	// that reach the agent and nobody else: the host masks them in listings,
 	// logs and receipts.

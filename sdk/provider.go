@@ -61,6 +61,15 @@ type Request struct {
 	// against this and not against the clock, so that a stored request stays
 	// a test.
 	ReceivedAt time.Time
+
+	// Settings are those of the sources that the request is read for; see
+	// [Descriptor.Settings]. Sources with other settings get a call of their own,
+	// so that a provider need not look further. Empty without settings.
+	Settings Settings
+	// Sources are those that the request may be for, or from Verify on those that
+	// it is for, with a provider that has settings. All that a provider is handed
+	// have the Settings above.
+	Sources []Source
 }
 
 // Secret is one live credential of one source. During a rotation a source has

@@ -45,6 +45,9 @@ type SampleAsk struct {
 	Body []byte
 	// Secret signs the request. Nil asks for one that nobody signed.
 	Secret *Secret
+	// Settings are those of the source that it is for, which decide what its
+	// request looks like. Empty for a provider without settings.
+	Settings Settings
 	// SentAt is when the request is sent: the time that the vendor signs, and
 	// when what the sample tells of happened.
 	SentAt time.Time

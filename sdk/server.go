@@ -17,6 +17,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/action-llama/gateway/sdk/internal/settingwire"
 	"github.com/action-llama/gateway/sdk/providerv1"
 )
 
@@ -52,7 +53,7 @@ func (s *server) Describe(context.Context, *providerv1.DescribeRequest) (*provid
 }
 
 func (s *server) Verify(ctx context.Context, in *providerv1.VerifyRequest) (*providerv1.VerifyResponse, error) {
-	which, err := s.provider.Verify(ctx, requestFromProto(in.GetRequest()), secretsFromProto(in.GetSecrets()))
+	which, err := verifyEach(ctx, s.provider, s.descriptor, requestFromProto(in.GetRequest()), secretsFromProto(in.GetSecrets()))
 	if err != nil {
 		return nil, statusOf(err)
 	}
@@ -64,7 +65,7 @@ func (s *server) Challenge(ctx context.Context, in *providerv1.ChallengeRequest)
 	if !ok {
 		return &providerv1.ChallengeResponse{}, nil
 	}
-	reply, err := c.Challenge(ctx, requestFromProto(in.GetRequest()), secretsFromProto(in.GetSecrets()))
+	reply, err := challengeEach(ctx, c, s.descriptor, requestFromProto(in.GetRequest()), secretsFromProto(in.GetSecrets()))
 	if err != nil {
 		return nil, statusOf(err)
 	}
@@ -72,7 +73,7 @@ func (s *server) Challenge(ctx context.Context, in *providerv1.ChallengeRequest)
 }
 
 func (s *server) Parse(ctx context.Context, in *providerv1.ParseRequest) (*providerv1.ParseResponse, error) {
-	events, err := s.provider.Parse(ctx, requestFromProto(in.GetRequest()))
+	events, err := parseEach(ctx, s.provider, s.descriptor, requestFromProto(in.GetRequest()))
 	if err != nil {
 		return nil, statusOf(err)
 	}
@@ -115,11 +116,33 @@ func (s *server) Sample(ctx context.Context, in *providerv1.SampleRequest) (*pro
 	if in.GetSecret() != nil {
 		ask.Secret = &secretsFromProto([]*providerv1.Secret{in.GetSecret()})[0]
 	}
+	ask.Settings = sourceFromProto(in.GetSource()).Settings
+	if in.GetSource() == nil {
+		ask.Settings = s.descriptor.DefaultSettings()
+	}
 	req, err := sampler.Sample(ctx, ask)
 	if err != nil {
 		return nil, statusOf(err)
 	}
 	return &providerv1.SampleResponse{Request: requestToProto(req)}, nil
+}
+
+func (s *server) CheckSettings(ctx context.Context, in *providerv1.CheckSettingsRequest) (*providerv1.CheckSettingsResponse, error) {
+	c, ok := s.provider.(SettingsChecker)
+	if !ok {
+		return &providerv1.CheckSettingsResponse{}, nil
+	}
+	problems, err := c.CheckSettings(ctx, sourceFromProto(in.GetSource()))
+	if err != nil {
+		return nil, statusOf(err)
+	}
+	out := &providerv1.CheckSettingsResponse{}
+	for _, p := range problems {
+		out.Problems = append(out.Problems, &providerv1.SettingProblem{
+			Setting: p.Setting, Item: truncate(p.Item, maxNameRunes), Message: truncate(p.Message, maxNameRunes),
+		})
+	}
+	return out, nil
 }
 
 // statusOf gives an error the code by which the other end knows its kind.
@@ -178,7 +201,23 @@ func requestFromProto(in *providerv1.Request) Request {
 		Header:     header,
 		Body:       in.GetBody(),
 		ReceivedAt: in.GetReceivedAt().AsTime(),
+		Sources:    sourcesFromProto(in.GetSources()),
 	}
+}
+
+func sourcesFromProto(in []*providerv1.Source) []Source {
+	if len(in) == 0 {
+		return nil
+	}
+	out := make([]Source, len(in))
+	for i, s := range in {
+		out[i] = sourceFromProto(s)
+	}
+	return out
+}
+
+func sourceFromProto(in *providerv1.Source) Source {
+	return Source{Name: in.GetName(), Settings: settingwire.FromProto(in.GetSettings()), Unsigned: in.GetUnsigned()}
 }
 
 func requestToProto(r Request) *providerv1.Request {
@@ -265,6 +304,7 @@ func eventToProto(e Event) (*providerv1.Event, error) {
 		Sender:     truncate(e.Sender, maxNameRunes),
 		Automated:  e.Automated,
 		Sensitive:  e.Sensitive,
+		Sources:    e.Sources,
 		Taken:      replyToProto(e.Taken),
 		Ignored:    replyToProto(e.Ignored),
 	}
@@ -313,6 +353,7 @@ func descriptorToProto(d Descriptor) *providerv1.Descriptor {
 		ReplyDeadline:    durationpb.New(d.ReplyDeadline),
 		Setup:            d.Setup,
 		Challenges:       d.Challenges,
+		ChecksSettings:   d.ChecksSettings,
 	}
 	for _, f := range d.Credential.Fields {
 		out.Credential.Fields = append(out.Credential.Fields, &providerv1.Field{
@@ -321,20 +362,40 @@ func descriptorToProto(d Descriptor) *providerv1.Descriptor {
 		})
 	}
 	for _, f := range d.Filters {
-		kind := providerv1.FilterKind_FILTER_KIND_STRING_LIST
-		if f.Kind == String {
-			kind = providerv1.FilterKind_FILTER_KIND_STRING
-		}
-		out.Filters = append(out.Filters, &providerv1.Filter{
-			Name: f.Name, Kind: kind, Attribute: f.Attribute, Help: f.Help,
-			Values: f.Values, PassAbsent: f.PassAbsent, MatchCase: f.MatchCase, OptIn: f.OptIn,
-		})
+		out.Filters = append(out.Filters, filterToProto(f))
+	}
+	defaults := d.DefaultSettings()
+	for _, s := range d.Settings {
+		out.Settings = append(out.Settings, settingToProto(s, defaults[s.Name]))
 	}
 	for _, s := range d.Samples {
 		out.Samples = append(out.Samples, &providerv1.Sample{Name: s.Name, Help: s.Help})
 	}
 	for name, values := range d.Example {
 		out.Example = append(out.Example, &providerv1.Attribute{Name: name, Values: values})
+	}
+	return out
+}
+
+func filterToProto(f Filter) *providerv1.Filter {
+	kind := providerv1.FilterKind_FILTER_KIND_STRING_LIST
+	if f.Kind == String {
+		kind = providerv1.FilterKind_FILTER_KIND_STRING
+	}
+	return &providerv1.Filter{
+		Name: f.Name, Kind: kind, Attribute: f.Attribute, Help: f.Help,
+		Values: f.Values, PassAbsent: f.PassAbsent, MatchCase: f.MatchCase, OptIn: f.OptIn,
+	}
+}
+
+func settingToProto(s Setting, standard any) *providerv1.Setting {
+	out := &providerv1.Setting{
+		Name: s.Name, Kind: providerv1.SettingKind(s.Kind) + providerv1.SettingKind_SETTING_KIND_STRING, Help: s.Help,
+		Required: s.Required, Default: settingwire.ValueToProto(standard), Values: s.Values, Pattern: s.Pattern,
+		SignatureHeader: s.SignatureHeader,
+	}
+	if s.Filters != nil {
+		out.Filters = filterToProto(*s.Filters)
 	}
 	return out
 }

@@ -24,6 +24,7 @@ func (d Descriptor) Validate() error {
 	v.credential(d)
 	v.headers(d)
 	v.filters(d.Filters)
+	v.settings(d)
 	v.example(d)
 	v.samples(d.Samples)
 	return errors.Join(v...)
@@ -44,7 +45,7 @@ func (v *validation) credential(d Descriptor) {
 	if !isCredentialType(c.Type) {
 		v.add("credential type %q must be lower-case letters, digits and \"_\", start with a letter and have at most %d characters", c.Type, maxKeyLength)
 	}
-	if len(d.SignatureHeaders) == 0 {
+	if len(d.SignatureHeaders) == 0 && !slices.ContainsFunc(d.Settings, func(s Setting) bool { return s.SignatureHeader }) {
 		v.add("signature headers are missing: without them a request with a wrong signature looks like one without any")
 	}
 	seen := map[string]bool{}

@@ -66,6 +66,8 @@ var (
 	_ sdk.Challenger = (*Provider)(nil)
 	_ sdk.Deliverer  = (*Provider)(nil)
 	_ sdk.Sampler    = (*Provider)(nil)
+
+	_ sdk.SettingsChecker = (*Provider)(nil)
 )
 
 func newProvider(h *Host, typ string) *Provider {
@@ -164,6 +166,16 @@ func (p *Provider) Samples() []sdk.Sample { return p.Describe().Samples }
 func (p *Provider) Sample(ctx context.Context, ask sdk.SampleAsk) (sdk.Request, error) {
 	return call(ctx, p, "sample", func(ctx context.Context, c client.Remote) (sdk.Request, error) {
 		return c.Sample(ctx, ask)
+	})
+}
+
+// CheckSettings implements [sdk.SettingsChecker].
+func (p *Provider) CheckSettings(ctx context.Context, source sdk.Source) ([]sdk.SettingProblem, error) {
+	if !p.Describe().ChecksSettings {
+		return nil, nil
+	}
+	return call(ctx, p, "check_settings", func(ctx context.Context, c client.Remote) ([]sdk.SettingProblem, error) {
+		return c.CheckSettings(ctx, source)
 	})
 }
 

@@ -112,11 +112,31 @@ func (c *Client) Sample(ctx context.Context, ask sdk.SampleAsk) (sdk.Request, er
 	if ask.Secret != nil {
 		in.Secret = secretsToProto([]sdk.Secret{*ask.Secret})[0]
 	}
+	if len(c.descriptor.Settings) > 0 {
+		in.Source = sourceToProto(sdk.Source{Settings: ask.Settings})
+	}
 	out, err := c.rpc.Sample(ctx, in)
 	if err != nil {
 		return sdk.Request{}, errorOf(err)
 	}
 	return requestFromProto(out.GetRequest()), nil
+}
+
+// CheckSettings implements [sdk.SettingsChecker]; it is no call for providers
+// that do not look at settings as a whole.
+func (c *Client) CheckSettings(ctx context.Context, source sdk.Source) ([]sdk.SettingProblem, error) {
+	if !c.descriptor.ChecksSettings {
+		return nil, nil
+	}
+	out, err := c.rpc.CheckSettings(ctx, &providerv1.CheckSettingsRequest{Source: sourceToProto(source)})
+	if err != nil {
+		return nil, errorOf(err)
+	}
+	var problems []sdk.SettingProblem
+	for _, p := range out.GetProblems() {
+		problems = append(problems, sdk.SettingProblem{Setting: p.GetSetting(), Item: p.GetItem(), Message: p.GetMessage()})
+	}
+	return problems, nil
 }
 
 func failedDelivery(err error) sdk.Delivery {

@@ -30,6 +30,8 @@ type echo struct {
 	secrets    chan []sdk.Secret
 	asks       []sdk.SampleAsk
 	made       sdk.Request
+	checked    []sdk.Source
+	problems   []sdk.SettingProblem
 }
 
 func (e *echo) Describe() sdk.Descriptor { return e.descriptor }
@@ -47,6 +49,11 @@ func (e *echo) Challenge(context.Context, sdk.Request, []sdk.Secret) (*sdk.Reply
 }
 
 func (e *echo) Parse(context.Context, sdk.Request) ([]sdk.Event, error) { return e.events, e.parseErr }
+
+func (e *echo) CheckSettings(_ context.Context, source sdk.Source) ([]sdk.SettingProblem, error) {
+	e.checked = append(e.checked, source)
+	return e.problems, e.err
+}
 
 func (e *echo) Samples() []sdk.Sample { return e.descriptor.Samples }
 
@@ -109,6 +116,15 @@ func fill(t *testing.T, v reflect.Value, n *int) {
 	case sdk.FilterKind:
 		v.Set(reflect.ValueOf(sdk.String))
 		return
+	case sdk.SettingKind:
+		v.Set(reflect.ValueOf(sdk.TableSetting))
+		return
+	case sdk.Settings:
+		v.Set(reflect.ValueOf(sdk.Settings{
+			"text": "x", "empty": "", "on": true, "off": false, "integer": int64(-7), "time": 90 * time.Second, "list": []string{"a", "b"},
+			"nothing": []string{}, "table": map[string]string{"status": "data.status"},
+		}))
+		return
 	case map[string]any:
 		v.Set(reflect.ValueOf(map[string]any{"id": json.Number("9007199254740993"), "list": []any{"a", true, nil}}))
 		return
@@ -117,6 +133,8 @@ func fill(t *testing.T, v reflect.Value, n *int) {
 		return
 	}
 	switch v.Kind() {
+	case reflect.Interface: // the default of a setting
+		v.Set(reflect.ValueOf(map[string]string{"status": "data.status"}))
 	case reflect.String:
 		v.SetString(fmt.Sprintf("text %d", *n))
 	case reflect.Bool:
@@ -174,6 +192,9 @@ func TestNothingIsLostOnTheWire(t *testing.T) {
 
 	req := filled[sdk.Request](t)
 	secrets := filled[[]sdk.Secret](t)
+	for i := range secrets {
+		secrets[i].Source = req.Sources[i].Name
+	}
 	d, err := remote.Deliver(t.Context(), req, secrets, sdk.DeliverOptions{})
 	if err != nil {
 		t.Fatal(err)
@@ -208,6 +229,8 @@ func TestNothingIsLostOnTheWire(t *testing.T) {
 func TestSamplesCrossTheWireWhole(t *testing.T) {
 	t.Parallel()
 	p := &echo{descriptor: sdk.Descriptor{Samples: []sdk.Sample{{Name: "ring", Help: "Somebody rings."}}}, made: filled[sdk.Request](t)}
+	p.made.Settings, p.made.Sources = nil, nil // nobody has read it for anybody yet
+	p.descriptor.Settings = []sdk.Setting{{Name: "text"}}
 	remote := connect(t, p)
 	if got := remote.Samples(); !reflect.DeepEqual(got, p.descriptor.Samples) {
 		t.Errorf("samples %+v", got)
@@ -233,6 +256,23 @@ func TestSamplesCrossTheWireWhole(t *testing.T) {
 	// A provider that makes none is not asked.
 	if _, err := connect(t, &echo{}).Sample(t.Context(), whole); !errors.Is(err, sdk.ErrNoSample) {
 		t.Errorf("a provider without samples: %v", err)
+	}
+}
+
+func TestSettingsAreCheckedByTheProvider(t *testing.T) {
+	t.Parallel()
+	p := &echo{problems: filled[[]sdk.SettingProblem](t)}
+	remote := connect(t, p)
+	if !remote.Describe().ChecksSettings {
+		t.Error("the descriptor does not say that settings are checked")
+	}
+	source := filled[sdk.Source](t)
+	problems, err := remote.CheckSettings(t.Context(), source)
+	if err != nil || !reflect.DeepEqual(problems, p.problems) {
+		t.Errorf("problems\n got %+v, %v\nwant %+v", problems, err, p.problems)
+	}
+	if len(p.checked) != 1 || !reflect.DeepEqual(p.checked[0], source) {
+		t.Errorf("checked\n got %+v\nwant %+v", p.checked, source)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/action-llama/gateway/sdk"
+	"github.com/action-llama/gateway/sdk/internal/settingwire"
 	"github.com/action-llama/gateway/sdk/providerv1"
 )
 
@@ -27,6 +28,7 @@ func requestToProto(r sdk.Request) *providerv1.Request {
 		Headers:    headers,
 		Body:       r.Body,
 		ReceivedAt: timestamppb.New(r.ReceivedAt),
+		Sources:    sourcesToProto(r.Sources),
 	}
 }
 
@@ -41,6 +43,21 @@ func requestFromProto(in *providerv1.Request) sdk.Request {
 		}
 	}
 	return out
+}
+
+func sourcesToProto(in []sdk.Source) []*providerv1.Source {
+	if len(in) == 0 {
+		return nil
+	}
+	out := make([]*providerv1.Source, len(in))
+	for i, s := range in {
+		out[i] = sourceToProto(s)
+	}
+	return out
+}
+
+func sourceToProto(s sdk.Source) *providerv1.Source {
+	return &providerv1.Source{Name: s.Name, Settings: settingwire.ToProto(s.Settings), Unsigned: s.Unsigned}
 }
 
 func secretsToProto(in []sdk.Secret) []*providerv1.Secret {
@@ -117,6 +134,7 @@ func eventFromProto(in *providerv1.Event) (sdk.Event, error) {
 		Automated:  in.GetAutomated(),
 		Extra:      extra,
 		Sensitive:  in.GetSensitive(),
+		Sources:    in.GetSources(),
 		Taken:      replyFromProto(in.GetTaken()),
 		Ignored:    replyFromProto(in.GetIgnored()),
 	}
@@ -143,6 +161,7 @@ func descriptorFromProto(in *providerv1.Descriptor) sdk.Descriptor {
 		DeliveryIDHeader: in.GetDeliveryIdHeader(),
 		ReplyDeadline:    in.GetReplyDeadline().AsDuration(),
 		Challenges:       in.GetChallenges(),
+		ChecksSettings:   in.GetChecksSettings(),
 		Setup:            in.GetSetup(),
 	}
 	for _, f := range in.GetCredential().GetFields() {
@@ -152,14 +171,10 @@ func descriptorFromProto(in *providerv1.Descriptor) sdk.Descriptor {
 		})
 	}
 	for _, f := range in.GetFilters() {
-		kind := sdk.StringList
-		if f.GetKind() == providerv1.FilterKind_FILTER_KIND_STRING {
-			kind = sdk.String
-		}
-		out.Filters = append(out.Filters, sdk.Filter{
-			Name: f.GetName(), Kind: kind, Attribute: f.GetAttribute(), Help: f.GetHelp(),
-			Values: f.GetValues(), PassAbsent: f.GetPassAbsent(), MatchCase: f.GetMatchCase(), OptIn: f.GetOptIn(),
-		})
+		out.Filters = append(out.Filters, filterFromProto(f))
+	}
+	for _, s := range in.GetSettings() {
+		out.Settings = append(out.Settings, settingFromProto(s))
 	}
 	for _, s := range in.GetSamples() {
 		out.Samples = append(out.Samples, sdk.Sample{Name: s.GetName(), Help: s.GetHelp()})
@@ -169,6 +184,33 @@ func descriptorFromProto(in *providerv1.Descriptor) sdk.Descriptor {
 	}
 	for _, a := range in.GetExample() {
 		out.Example[a.GetName()] = a.GetValues()
+	}
+	return out
+}
+
+func filterFromProto(f *providerv1.Filter) sdk.Filter {
+	kind := sdk.StringList
+	if f.GetKind() == providerv1.FilterKind_FILTER_KIND_STRING {
+		kind = sdk.String
+	}
+	return sdk.Filter{
+		Name: f.GetName(), Kind: kind, Attribute: f.GetAttribute(), Help: f.GetHelp(),
+		Values: f.GetValues(), PassAbsent: f.GetPassAbsent(), MatchCase: f.GetMatchCase(), OptIn: f.GetOptIn(),
+	}
+}
+
+// settingFromProto keeps a kind from the future as a number that is none of
+// ours, which the descriptor's check names.
+func settingFromProto(in *providerv1.Setting) sdk.Setting {
+	out := sdk.Setting{
+		Name: in.GetName(), Help: in.GetHelp(), Required: in.GetRequired(),
+		Kind:    sdk.SettingKind(max(in.GetKind(), providerv1.SettingKind_SETTING_KIND_STRING) - providerv1.SettingKind_SETTING_KIND_STRING),
+		Default: settingwire.ValueFromProto(in.GetDefault()), Values: in.GetValues(), Pattern: in.GetPattern(),
+		SignatureHeader: in.GetSignatureHeader(),
+	}
+	if in.GetFilters() != nil {
+		f := filterFromProto(in.GetFilters())
+		out.Filters = &f
 	}
 	return out
 }

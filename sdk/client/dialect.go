@@ -20,6 +20,7 @@ type Remote interface {
 	sdk.Challenger
 	sdk.Deliverer
 	sdk.Sampler
+	sdk.SettingsChecker
 	// Ping asks whether the provider still answers.
 	Ping(context.Context) error
 }

@@ -46,6 +46,72 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+type SettingKind int32
+
+const (
+	// The same as SETTING_KIND_STRING.
+	SettingKind_SETTING_KIND_UNSPECIFIED SettingKind = 0
+	// One string.
+	SettingKind_SETTING_KIND_STRING  SettingKind = 1
+	SettingKind_SETTING_KIND_BOOL    SettingKind = 2
+	SettingKind_SETTING_KIND_INTEGER SettingKind = 3
+	// Written in seconds (90) or with units ("1m30s"), and not negative.
+	SettingKind_SETTING_KIND_DURATION SettingKind = 4
+	// A list of strings, or one string as a list of one.
+	SettingKind_SETTING_KIND_STRING_LIST SettingKind = 5
+	// A table whose values are strings.
+	SettingKind_SETTING_KIND_STRING_TABLE SettingKind = 6
+)
+
+// Enum value maps for SettingKind.
+var (
+	SettingKind_name = map[int32]string{
+		0: "SETTING_KIND_UNSPECIFIED",
+		1: "SETTING_KIND_STRING",
+		2: "SETTING_KIND_BOOL",
+		3: "SETTING_KIND_INTEGER",
+		4: "SETTING_KIND_DURATION",
+		5: "SETTING_KIND_STRING_LIST",
+		6: "SETTING_KIND_STRING_TABLE",
+	}
+	SettingKind_value = map[string]int32{
+		"SETTING_KIND_UNSPECIFIED":  0,
+		"SETTING_KIND_STRING":       1,
+		"SETTING_KIND_BOOL":         2,
+		"SETTING_KIND_INTEGER":      3,
+		"SETTING_KIND_DURATION":     4,
+		"SETTING_KIND_STRING_LIST":  5,
+		"SETTING_KIND_STRING_TABLE": 6,
+	}
+)
+
+func (x SettingKind) Enum() *SettingKind {
+	p := new(SettingKind)
+	*p = x
+	return p
+}
+
+func (x SettingKind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (SettingKind) Descriptor() protoreflect.EnumDescriptor {
+	return file_actionllama_provider_v1_provider_proto_enumTypes[0].Descriptor()
+}
+
+func (SettingKind) Type() protoreflect.EnumType {
+	return &file_actionllama_provider_v1_provider_proto_enumTypes[0]
+}
+
+func (x SettingKind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use SettingKind.Descriptor instead.
+func (SettingKind) EnumDescriptor() ([]byte, []int) {
+	return file_actionllama_provider_v1_provider_proto_rawDescGZIP(), []int{0}
+}
+
 type FilterKind int32
 
 const (
@@ -82,11 +148,11 @@ func (x FilterKind) String() string {
 }
 
 func (FilterKind) Descriptor() protoreflect.EnumDescriptor {
-	return file_actionllama_provider_v1_provider_proto_enumTypes[0].Descriptor()
+	return file_actionllama_provider_v1_provider_proto_enumTypes[1].Descriptor()
 }
 
 func (FilterKind) Type() protoreflect.EnumType {
-	return &file_actionllama_provider_v1_provider_proto_enumTypes[0]
+	return &file_actionllama_provider_v1_provider_proto_enumTypes[1]
 }
 
 func (x FilterKind) Number() protoreflect.EnumNumber {
@@ -95,7 +161,7 @@ func (x FilterKind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use FilterKind.Descriptor instead.
 func (FilterKind) EnumDescriptor() ([]byte, []int) {
-	return file_actionllama_provider_v1_provider_proto_rawDescGZIP(), []int{0}
+	return file_actionllama_provider_v1_provider_proto_rawDescGZIP(), []int{1}
 }
 
 type DescribeRequest struct {
@@ -659,7 +725,10 @@ type SampleRequest struct {
 	// When the request is sent: the time that the vendor signs.
 	SentAt *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=sent_at,json=sentAt,proto3" json:"sent_at,omitempty"`
 	// Tells this request from every other: the vendor's ids are made from it.
-	Unique        string `protobuf:"bytes,5,opt,name=unique,proto3" json:"unique,omitempty"`
+	Unique string `protobuf:"bytes,5,opt,name=unique,proto3" json:"unique,omitempty"`
+	// Whose settings decide what the request looks like. Absent for a provider
+	// without settings.
+	Source        *Source `protobuf:"bytes,6,opt,name=source,proto3" json:"source,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -729,6 +798,13 @@ func (x *SampleRequest) GetUnique() string {
 	return ""
 }
 
+func (x *SampleRequest) GetSource() *Source {
+	if x != nil {
+		return x.Source
+	}
+	return nil
+}
+
 type SampleResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The path is the host's to choose.
@@ -774,6 +850,160 @@ func (x *SampleResponse) GetRequest() *Request {
 	return nil
 }
 
+type CheckSettingsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Source        *Source                `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckSettingsRequest) Reset() {
+	*x = CheckSettingsRequest{}
+	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckSettingsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckSettingsRequest) ProtoMessage() {}
+
+func (x *CheckSettingsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckSettingsRequest.ProtoReflect.Descriptor instead.
+func (*CheckSettingsRequest) Descriptor() ([]byte, []int) {
+	return file_actionllama_provider_v1_provider_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *CheckSettingsRequest) GetSource() *Source {
+	if x != nil {
+		return x.Source
+	}
+	return nil
+}
+
+type CheckSettingsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Empty: they go together.
+	Problems      []*SettingProblem `protobuf:"bytes,1,rep,name=problems,proto3" json:"problems,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckSettingsResponse) Reset() {
+	*x = CheckSettingsResponse{}
+	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckSettingsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckSettingsResponse) ProtoMessage() {}
+
+func (x *CheckSettingsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckSettingsResponse.ProtoReflect.Descriptor instead.
+func (*CheckSettingsResponse) Descriptor() ([]byte, []int) {
+	return file_actionllama_provider_v1_provider_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *CheckSettingsResponse) GetProblems() []*SettingProblem {
+	if x != nil {
+		return x.Problems
+	}
+	return nil
+}
+
+// SettingProblem is something to mend in the settings of a source.
+type SettingProblem struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The setting that it is about; empty for all of them together.
+	Setting string `protobuf:"bytes,1,opt,name=setting,proto3" json:"setting,omitempty"`
+	// What is wrong and what to do about it, for people: lower case, no full stop.
+	Message string `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
+	// Of a table the key, of a list the index from 0, that it is about; empty for
+	// the whole value.
+	Item          string `protobuf:"bytes,3,opt,name=item,proto3" json:"item,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SettingProblem) Reset() {
+	*x = SettingProblem{}
+	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SettingProblem) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SettingProblem) ProtoMessage() {}
+
+func (x *SettingProblem) ProtoReflect() protoreflect.Message {
+	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SettingProblem.ProtoReflect.Descriptor instead.
+func (*SettingProblem) Descriptor() ([]byte, []int) {
+	return file_actionllama_provider_v1_provider_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *SettingProblem) GetSetting() string {
+	if x != nil {
+		return x.Setting
+	}
+	return ""
+}
+
+func (x *SettingProblem) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+func (x *SettingProblem) GetItem() string {
+	if x != nil {
+		return x.Item
+	}
+	return ""
+}
+
 // Request is an HTTP request as received.
 type Request struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -788,14 +1018,20 @@ type Request struct {
 	// The raw bytes. Vendors sign these.
 	Body []byte `protobuf:"bytes,5,opt,name=body,proto3" json:"body,omitempty"`
 	// When the host read the request. Judge signed timestamps against it.
-	ReceivedAt    *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
+	ReceivedAt *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
+	// For a provider with Descriptor.settings, whose settings the request is read
+	// by: in Verify and Deliver every source that it may be for, in Challenge and
+	// Parse those that signed it (all for an unsigned handshake). Empty for a
+	// provider without settings, and from a host that knows none: then the
+	// defaults hold. Deliver narrows them down by itself.
+	Sources       []*Source `protobuf:"bytes,7,rep,name=sources,proto3" json:"sources,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Request) Reset() {
 	*x = Request{}
-	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[13]
+	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -807,7 +1043,7 @@ func (x *Request) String() string {
 func (*Request) ProtoMessage() {}
 
 func (x *Request) ProtoReflect() protoreflect.Message {
-	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[13]
+	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -820,7 +1056,7 @@ func (x *Request) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Request.ProtoReflect.Descriptor instead.
 func (*Request) Descriptor() ([]byte, []int) {
-	return file_actionllama_provider_v1_provider_proto_rawDescGZIP(), []int{13}
+	return file_actionllama_provider_v1_provider_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Request) GetMethod() string {
@@ -865,6 +1101,314 @@ func (x *Request) GetReceivedAt() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Request) GetSources() []*Source {
+	if x != nil {
+		return x.Sources
+	}
+	return nil
+}
+
+// Source is one [webhooks.<name>] with its settings.
+type Source struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// By the names of Descriptor.settings, each of the kind that it says, and
+	// with the defaults of those that are not written. What has no default and is
+	// not written is not there.
+	Settings map[string]*SettingValue `protobuf:"bytes,2,rep,name=settings,proto3" json:"settings,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// It has no credential and takes requests that nobody signed. Those are read
+	// by the settings of these sources.
+	Unsigned      bool `protobuf:"varint,3,opt,name=unsigned,proto3" json:"unsigned,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Source) Reset() {
+	*x = Source{}
+	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Source) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Source) ProtoMessage() {}
+
+func (x *Source) ProtoReflect() protoreflect.Message {
+	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Source.ProtoReflect.Descriptor instead.
+func (*Source) Descriptor() ([]byte, []int) {
+	return file_actionllama_provider_v1_provider_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *Source) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Source) GetSettings() map[string]*SettingValue {
+	if x != nil {
+		return x.Settings
+	}
+	return nil
+}
+
+func (x *Source) GetUnsigned() bool {
+	if x != nil {
+		return x.Unsigned
+	}
+	return false
+}
+
+// SettingValue is a value of one of the kinds.
+type SettingValue struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Value:
+	//
+	//	*SettingValue_Text
+	//	*SettingValue_Boolean
+	//	*SettingValue_Integer
+	//	*SettingValue_Duration
+	//	*SettingValue_List
+	//	*SettingValue_Table
+	Value         isSettingValue_Value `protobuf_oneof:"value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SettingValue) Reset() {
+	*x = SettingValue{}
+	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SettingValue) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SettingValue) ProtoMessage() {}
+
+func (x *SettingValue) ProtoReflect() protoreflect.Message {
+	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SettingValue.ProtoReflect.Descriptor instead.
+func (*SettingValue) Descriptor() ([]byte, []int) {
+	return file_actionllama_provider_v1_provider_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *SettingValue) GetValue() isSettingValue_Value {
+	if x != nil {
+		return x.Value
+	}
+	return nil
+}
+
+func (x *SettingValue) GetText() string {
+	if x != nil {
+		if x, ok := x.Value.(*SettingValue_Text); ok {
+			return x.Text
+		}
+	}
+	return ""
+}
+
+func (x *SettingValue) GetBoolean() bool {
+	if x != nil {
+		if x, ok := x.Value.(*SettingValue_Boolean); ok {
+			return x.Boolean
+		}
+	}
+	return false
+}
+
+func (x *SettingValue) GetInteger() int64 {
+	if x != nil {
+		if x, ok := x.Value.(*SettingValue_Integer); ok {
+			return x.Integer
+		}
+	}
+	return 0
+}
+
+func (x *SettingValue) GetDuration() *durationpb.Duration {
+	if x != nil {
+		if x, ok := x.Value.(*SettingValue_Duration); ok {
+			return x.Duration
+		}
+	}
+	return nil
+}
+
+func (x *SettingValue) GetList() *StringList {
+	if x != nil {
+		if x, ok := x.Value.(*SettingValue_List); ok {
+			return x.List
+		}
+	}
+	return nil
+}
+
+func (x *SettingValue) GetTable() *StringTable {
+	if x != nil {
+		if x, ok := x.Value.(*SettingValue_Table); ok {
+			return x.Table
+		}
+	}
+	return nil
+}
+
+type isSettingValue_Value interface {
+	isSettingValue_Value()
+}
+
+type SettingValue_Text struct {
+	Text string `protobuf:"bytes,1,opt,name=text,proto3,oneof"`
+}
+
+type SettingValue_Boolean struct {
+	Boolean bool `protobuf:"varint,2,opt,name=boolean,proto3,oneof"`
+}
+
+type SettingValue_Integer struct {
+	Integer int64 `protobuf:"varint,3,opt,name=integer,proto3,oneof"`
+}
+
+type SettingValue_Duration struct {
+	Duration *durationpb.Duration `protobuf:"bytes,4,opt,name=duration,proto3,oneof"`
+}
+
+type SettingValue_List struct {
+	List *StringList `protobuf:"bytes,5,opt,name=list,proto3,oneof"`
+}
+
+type SettingValue_Table struct {
+	Table *StringTable `protobuf:"bytes,6,opt,name=table,proto3,oneof"`
+}
+
+func (*SettingValue_Text) isSettingValue_Value() {}
+
+func (*SettingValue_Boolean) isSettingValue_Value() {}
+
+func (*SettingValue_Integer) isSettingValue_Value() {}
+
+func (*SettingValue_Duration) isSettingValue_Value() {}
+
+func (*SettingValue_List) isSettingValue_Value() {}
+
+func (*SettingValue_Table) isSettingValue_Value() {}
+
+type StringList struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Values        []string               `protobuf:"bytes,1,rep,name=values,proto3" json:"values,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StringList) Reset() {
+	*x = StringList{}
+	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StringList) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StringList) ProtoMessage() {}
+
+func (x *StringList) ProtoReflect() protoreflect.Message {
+	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StringList.ProtoReflect.Descriptor instead.
+func (*StringList) Descriptor() ([]byte, []int) {
+	return file_actionllama_provider_v1_provider_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *StringList) GetValues() []string {
+	if x != nil {
+		return x.Values
+	}
+	return nil
+}
+
+type StringTable struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Values        map[string]string      `protobuf:"bytes,1,rep,name=values,proto3" json:"values,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StringTable) Reset() {
+	*x = StringTable{}
+	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StringTable) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StringTable) ProtoMessage() {}
+
+func (x *StringTable) ProtoReflect() protoreflect.Message {
+	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StringTable.ProtoReflect.Descriptor instead.
+func (*StringTable) Descriptor() ([]byte, []int) {
+	return file_actionllama_provider_v1_provider_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *StringTable) GetValues() map[string]string {
+	if x != nil {
+		return x.Values
+	}
+	return nil
+}
+
 // Header values are bytes: HTTP allows more than UTF-8 in them, and a signed
 // timestamp has to stay as it came.
 type Header struct {
@@ -877,7 +1421,7 @@ type Header struct {
 
 func (x *Header) Reset() {
 	*x = Header{}
-	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[14]
+	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -889,7 +1433,7 @@ func (x *Header) String() string {
 func (*Header) ProtoMessage() {}
 
 func (x *Header) ProtoReflect() protoreflect.Message {
-	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[14]
+	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -902,7 +1446,7 @@ func (x *Header) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Header.ProtoReflect.Descriptor instead.
 func (*Header) Descriptor() ([]byte, []int) {
-	return file_actionllama_provider_v1_provider_proto_rawDescGZIP(), []int{14}
+	return file_actionllama_provider_v1_provider_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Header) GetName() string {
@@ -934,7 +1478,7 @@ type Secret struct {
 
 func (x *Secret) Reset() {
 	*x = Secret{}
-	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[15]
+	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -946,7 +1490,7 @@ func (x *Secret) String() string {
 func (*Secret) ProtoMessage() {}
 
 func (x *Secret) ProtoReflect() protoreflect.Message {
-	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[15]
+	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -959,7 +1503,7 @@ func (x *Secret) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Secret.ProtoReflect.Descriptor instead.
 func (*Secret) Descriptor() ([]byte, []int) {
-	return file_actionllama_provider_v1_provider_proto_rawDescGZIP(), []int{15}
+	return file_actionllama_provider_v1_provider_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Secret) GetSource() string {
@@ -995,7 +1539,7 @@ type Reply struct {
 
 func (x *Reply) Reset() {
 	*x = Reply{}
-	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[16]
+	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1007,7 +1551,7 @@ func (x *Reply) String() string {
 func (*Reply) ProtoMessage() {}
 
 func (x *Reply) ProtoReflect() protoreflect.Message {
-	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[16]
+	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1020,7 +1564,7 @@ func (x *Reply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reply.ProtoReflect.Descriptor instead.
 func (*Reply) Descriptor() ([]byte, []int) {
-	return file_actionllama_provider_v1_provider_proto_rawDescGZIP(), []int{16}
+	return file_actionllama_provider_v1_provider_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Reply) GetStatus() int32 {
@@ -1085,14 +1629,18 @@ type Event struct {
 	// comments, issues, reviews, discussions, messages. Not the results of
 	// automation (checks, builds, deployments, alerts, releases, pushes), nor a
 	// pull request that a bot opens or pushes to.
-	Automated     bool `protobuf:"varint,22,opt,name=automated,proto3" json:"automated,omitempty"`
+	Automated bool `protobuf:"varint,22,opt,name=automated,proto3" json:"automated,omitempty"`
+	// Names of the sources that it is for, of Request.sources: two that signed
+	// one request may read it by different settings. Empty means all that signed.
+	// A source that did not sign is a fault of the provider.
+	Sources       []string `protobuf:"bytes,23,rep,name=sources,proto3" json:"sources,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[17]
+	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1104,7 +1652,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[17]
+	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1117,7 +1665,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_actionllama_provider_v1_provider_proto_rawDescGZIP(), []int{17}
+	return file_actionllama_provider_v1_provider_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Event) GetDeliveryId() string {
@@ -1274,6 +1822,13 @@ func (x *Event) GetAutomated() bool {
 	return false
 }
 
+func (x *Event) GetSources() []string {
+	if x != nil {
+		return x.Sources
+	}
+	return nil
+}
+
 // Attribute has at least one value; an event without an attribute leaves it out.
 type Attribute struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1285,7 +1840,7 @@ type Attribute struct {
 
 func (x *Attribute) Reset() {
 	*x = Attribute{}
-	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[18]
+	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1297,7 +1852,7 @@ func (x *Attribute) String() string {
 func (*Attribute) ProtoMessage() {}
 
 func (x *Attribute) ProtoReflect() protoreflect.Message {
-	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[18]
+	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1310,7 +1865,7 @@ func (x *Attribute) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Attribute.ProtoReflect.Descriptor instead.
 func (*Attribute) Descriptor() ([]byte, []int) {
-	return file_actionllama_provider_v1_provider_proto_rawDescGZIP(), []int{18}
+	return file_actionllama_provider_v1_provider_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Attribute) GetName() string {
@@ -1353,14 +1908,18 @@ type Descriptor struct {
 	// GET with 405 for them.
 	Challenges bool `protobuf:"varint,12,opt,name=challenges,proto3" json:"challenges,omitempty"`
 	// What Sample can make.
-	Samples       []*Sample `protobuf:"bytes,13,rep,name=samples,proto3" json:"samples,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Samples []*Sample `protobuf:"bytes,13,rep,name=samples,proto3" json:"samples,omitempty"`
+	// Keys that a source of this type has beside those of the host.
+	Settings []*Setting `protobuf:"bytes,14,rep,name=settings,proto3" json:"settings,omitempty"`
+	// Whether CheckSettings is implemented.
+	ChecksSettings bool `protobuf:"varint,15,opt,name=checks_settings,json=checksSettings,proto3" json:"checks_settings,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Descriptor) Reset() {
 	*x = Descriptor{}
-	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[19]
+	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1372,7 +1931,7 @@ func (x *Descriptor) String() string {
 func (*Descriptor) ProtoMessage() {}
 
 func (x *Descriptor) ProtoReflect() protoreflect.Message {
-	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[19]
+	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1385,7 +1944,7 @@ func (x *Descriptor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Descriptor.ProtoReflect.Descriptor instead.
 func (*Descriptor) Descriptor() ([]byte, []int) {
-	return file_actionllama_provider_v1_provider_proto_rawDescGZIP(), []int{19}
+	return file_actionllama_provider_v1_provider_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Descriptor) GetType() string {
@@ -1479,6 +2038,144 @@ func (x *Descriptor) GetSamples() []*Sample {
 	return nil
 }
 
+func (x *Descriptor) GetSettings() []*Setting {
+	if x != nil {
+		return x.Settings
+	}
+	return nil
+}
+
+func (x *Descriptor) GetChecksSettings() bool {
+	if x != nil {
+		return x.ChecksSettings
+	}
+	return false
+}
+
+// Setting is one key of [webhooks.<name>]. Never a secret: those are the fields
+// of the credential.
+type Setting struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Letters and digits, starting with a lower-case letter, at most 64; not a key
+	// that every source has or may get: type, credential, credentials,
+	// allowUnsigned, enabled, disabled, description.
+	Name string      `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Kind SettingKind `protobuf:"varint,2,opt,name=kind,proto3,enum=actionllama.provider.v1.SettingKind" json:"kind,omitempty"`
+	// It has to be written, and not empty. Not together with a default.
+	Required bool `protobuf:"varint,3,opt,name=required,proto3" json:"required,omitempty"`
+	// Of the setting's kind; absent for none.
+	Default *SettingValue `protobuf:"bytes,4,opt,name=default,proto3" json:"default,omitempty"`
+	// The values that it may have, of strings, lists and tables each; empty:
+	// anything goes.
+	Values []string `protobuf:"bytes,5,rep,name=values,proto3" json:"values,omitempty"`
+	// RE2 that a string, each of a list, and each value of a table must match as
+	// a whole; empty: anything.
+	Pattern string `protobuf:"bytes,6,opt,name=pattern,proto3" json:"pattern,omitempty"`
+	// One line for people.
+	Help string `protobuf:"bytes,7,opt,name=help,proto3" json:"help,omitempty"`
+	// The value names a header (or each of a list does) that counts among
+	// Descriptor.signature_headers of the source.
+	SignatureHeader bool `protobuf:"varint,8,opt,name=signature_header,json=signatureHeader,proto3" json:"signature_header,omitempty"`
+	// Of a table: every key is a filter of triggers on the source, made like this
+	// one, with the key as its name and as the attribute that it looks at.
+	Filters       *Filter `protobuf:"bytes,9,opt,name=filters,proto3" json:"filters,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Setting) Reset() {
+	*x = Setting{}
+	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Setting) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Setting) ProtoMessage() {}
+
+func (x *Setting) ProtoReflect() protoreflect.Message {
+	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Setting.ProtoReflect.Descriptor instead.
+func (*Setting) Descriptor() ([]byte, []int) {
+	return file_actionllama_provider_v1_provider_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *Setting) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Setting) GetKind() SettingKind {
+	if x != nil {
+		return x.Kind
+	}
+	return SettingKind_SETTING_KIND_UNSPECIFIED
+}
+
+func (x *Setting) GetRequired() bool {
+	if x != nil {
+		return x.Required
+	}
+	return false
+}
+
+func (x *Setting) GetDefault() *SettingValue {
+	if x != nil {
+		return x.Default
+	}
+	return nil
+}
+
+func (x *Setting) GetValues() []string {
+	if x != nil {
+		return x.Values
+	}
+	return nil
+}
+
+func (x *Setting) GetPattern() string {
+	if x != nil {
+		return x.Pattern
+	}
+	return ""
+}
+
+func (x *Setting) GetHelp() string {
+	if x != nil {
+		return x.Help
+	}
+	return ""
+}
+
+func (x *Setting) GetSignatureHeader() bool {
+	if x != nil {
+		return x.SignatureHeader
+	}
+	return false
+}
+
+func (x *Setting) GetFilters() *Filter {
+	if x != nil {
+		return x.Filters
+	}
+	return nil
+}
+
 // Sample is a request that a provider can make.
 type Sample struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1492,7 +2189,7 @@ type Sample struct {
 
 func (x *Sample) Reset() {
 	*x = Sample{}
-	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[20]
+	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1504,7 +2201,7 @@ func (x *Sample) String() string {
 func (*Sample) ProtoMessage() {}
 
 func (x *Sample) ProtoReflect() protoreflect.Message {
-	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[20]
+	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1517,7 +2214,7 @@ func (x *Sample) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Sample.ProtoReflect.Descriptor instead.
 func (*Sample) Descriptor() ([]byte, []int) {
-	return file_actionllama_provider_v1_provider_proto_rawDescGZIP(), []int{20}
+	return file_actionllama_provider_v1_provider_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Sample) GetName() string {
@@ -1544,7 +2241,7 @@ type Credential struct {
 
 func (x *Credential) Reset() {
 	*x = Credential{}
-	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[21]
+	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1556,7 +2253,7 @@ func (x *Credential) String() string {
 func (*Credential) ProtoMessage() {}
 
 func (x *Credential) ProtoReflect() protoreflect.Message {
-	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[21]
+	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1569,7 +2266,7 @@ func (x *Credential) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Credential.ProtoReflect.Descriptor instead.
 func (*Credential) Descriptor() ([]byte, []int) {
-	return file_actionllama_provider_v1_provider_proto_rawDescGZIP(), []int{21}
+	return file_actionllama_provider_v1_provider_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Credential) GetType() string {
@@ -1607,7 +2304,7 @@ type Field struct {
 
 func (x *Field) Reset() {
 	*x = Field{}
-	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[22]
+	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1619,7 +2316,7 @@ func (x *Field) String() string {
 func (*Field) ProtoMessage() {}
 
 func (x *Field) ProtoReflect() protoreflect.Message {
-	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[22]
+	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1632,7 +2329,7 @@ func (x *Field) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Field.ProtoReflect.Descriptor instead.
 func (*Field) Descriptor() ([]byte, []int) {
-	return file_actionllama_provider_v1_provider_proto_rawDescGZIP(), []int{22}
+	return file_actionllama_provider_v1_provider_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Field) GetName() string {
@@ -1714,7 +2411,7 @@ type Filter struct {
 
 func (x *Filter) Reset() {
 	*x = Filter{}
-	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[23]
+	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1726,7 +2423,7 @@ func (x *Filter) String() string {
 func (*Filter) ProtoMessage() {}
 
 func (x *Filter) ProtoReflect() protoreflect.Message {
-	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[23]
+	mi := &file_actionllama_provider_v1_provider_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1739,7 +2436,7 @@ func (x *Filter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Filter.ProtoReflect.Descriptor instead.
 func (*Filter) Descriptor() ([]byte, []int) {
-	return file_actionllama_provider_v1_provider_proto_rawDescGZIP(), []int{23}
+	return file_actionllama_provider_v1_provider_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Filter) GetName() string {
@@ -1833,16 +2530,25 @@ const file_actionllama_provider_v1_provider_proto_rawDesc = "" +
 	"\x06events\x18\x04 \x03(\v2\x1e.actionllama.provider.v1.EventR\x06events\"B\n" +
 	"\x0eDeliverFailure\x12\x14\n" +
 	"\x05which\x18\x01 \x03(\x05R\x05which\x12\x1a\n" +
-	"\bunsigned\x18\x02 \x01(\bR\bunsigned\"\xcb\x01\n" +
+	"\bunsigned\x18\x02 \x01(\bR\bunsigned\"\x84\x02\n" +
 	"\rSampleRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x17\n" +
 	"\x04body\x18\x02 \x01(\fH\x00R\x04body\x88\x01\x01\x127\n" +
 	"\x06secret\x18\x03 \x01(\v2\x1f.actionllama.provider.v1.SecretR\x06secret\x123\n" +
 	"\asent_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x06sentAt\x12\x16\n" +
-	"\x06unique\x18\x05 \x01(\tR\x06uniqueB\a\n" +
+	"\x06unique\x18\x05 \x01(\tR\x06unique\x127\n" +
+	"\x06source\x18\x06 \x01(\v2\x1f.actionllama.provider.v1.SourceR\x06sourceB\a\n" +
 	"\x05_body\"L\n" +
 	"\x0eSampleResponse\x12:\n" +
-	"\arequest\x18\x01 \x01(\v2 .actionllama.provider.v1.RequestR\arequest\"\xd7\x01\n" +
+	"\arequest\x18\x01 \x01(\v2 .actionllama.provider.v1.RequestR\arequest\"O\n" +
+	"\x14CheckSettingsRequest\x127\n" +
+	"\x06source\x18\x01 \x01(\v2\x1f.actionllama.provider.v1.SourceR\x06source\"\\\n" +
+	"\x15CheckSettingsResponse\x12C\n" +
+	"\bproblems\x18\x01 \x03(\v2'.actionllama.provider.v1.SettingProblemR\bproblems\"X\n" +
+	"\x0eSettingProblem\x12\x18\n" +
+	"\asetting\x18\x01 \x01(\tR\asetting\x12\x18\n" +
+	"\amessage\x18\x02 \x01(\tR\amessage\x12\x12\n" +
+	"\x04item\x18\x03 \x01(\tR\x04item\"\x92\x02\n" +
 	"\aRequest\x12\x16\n" +
 	"\x06method\x18\x01 \x01(\tR\x06method\x12\x12\n" +
 	"\x04path\x18\x02 \x01(\tR\x04path\x12\x14\n" +
@@ -1850,7 +2556,31 @@ const file_actionllama_provider_v1_provider_proto_rawDesc = "" +
 	"\aheaders\x18\x04 \x03(\v2\x1f.actionllama.provider.v1.HeaderR\aheaders\x12\x12\n" +
 	"\x04body\x18\x05 \x01(\fR\x04body\x12;\n" +
 	"\vreceived_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"receivedAt\"4\n" +
+	"receivedAt\x129\n" +
+	"\asources\x18\a \x03(\v2\x1f.actionllama.provider.v1.SourceR\asources\"\xe7\x01\n" +
+	"\x06Source\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12I\n" +
+	"\bsettings\x18\x02 \x03(\v2-.actionllama.provider.v1.Source.SettingsEntryR\bsettings\x12\x1a\n" +
+	"\bunsigned\x18\x03 \x01(\bR\bunsigned\x1ab\n" +
+	"\rSettingsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12;\n" +
+	"\x05value\x18\x02 \x01(\v2%.actionllama.provider.v1.SettingValueR\x05value:\x028\x01\"\x97\x02\n" +
+	"\fSettingValue\x12\x14\n" +
+	"\x04text\x18\x01 \x01(\tH\x00R\x04text\x12\x1a\n" +
+	"\aboolean\x18\x02 \x01(\bH\x00R\aboolean\x12\x1a\n" +
+	"\ainteger\x18\x03 \x01(\x03H\x00R\ainteger\x127\n" +
+	"\bduration\x18\x04 \x01(\v2\x19.google.protobuf.DurationH\x00R\bduration\x129\n" +
+	"\x04list\x18\x05 \x01(\v2#.actionllama.provider.v1.StringListH\x00R\x04list\x12<\n" +
+	"\x05table\x18\x06 \x01(\v2$.actionllama.provider.v1.StringTableH\x00R\x05tableB\a\n" +
+	"\x05value\"$\n" +
+	"\n" +
+	"StringList\x12\x16\n" +
+	"\x06values\x18\x01 \x03(\tR\x06values\"\x92\x01\n" +
+	"\vStringTable\x12H\n" +
+	"\x06values\x18\x01 \x03(\v20.actionllama.provider.v1.StringTable.ValuesEntryR\x06values\x1a9\n" +
+	"\vValuesEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"4\n" +
 	"\x06Header\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06values\x18\x02 \x03(\fR\x06values\"\xbc\x01\n" +
@@ -1864,7 +2594,7 @@ const file_actionllama_provider_v1_provider_proto_rawDesc = "" +
 	"\x05Reply\x12\x16\n" +
 	"\x06status\x18\x01 \x01(\x05R\x06status\x129\n" +
 	"\aheaders\x18\x02 \x03(\v2\x1f.actionllama.provider.v1.HeaderR\aheaders\x12\x12\n" +
-	"\x04body\x18\x03 \x01(\fR\x04body\"\xbb\x05\n" +
+	"\x04body\x18\x03 \x01(\fR\x04body\"\xd5\x05\n" +
 	"\x05Event\x12\x1f\n" +
 	"\vdelivery_id\x18\x01 \x01(\tR\n" +
 	"deliveryId\x12\x12\n" +
@@ -1894,10 +2624,11 @@ const file_actionllama_provider_v1_provider_proto_rawDesc = "" +
 	"\tsensitive\x18\x13 \x03(\tR\tsensitive\x124\n" +
 	"\x05taken\x18\x14 \x01(\v2\x1e.actionllama.provider.v1.ReplyR\x05taken\x128\n" +
 	"\aignored\x18\x15 \x01(\v2\x1e.actionllama.provider.v1.ReplyR\aignored\x12\x1c\n" +
-	"\tautomated\x18\x16 \x01(\bR\tautomated\"7\n" +
+	"\tautomated\x18\x16 \x01(\bR\tautomated\x12\x18\n" +
+	"\asources\x18\x17 \x03(\tR\asources\"7\n" +
 	"\tAttribute\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
-	"\x06values\x18\x02 \x03(\tR\x06values\"\xb5\x04\n" +
+	"\x06values\x18\x02 \x03(\tR\x06values\"\x9c\x05\n" +
 	"\n" +
 	"Descriptor\x12\x12\n" +
 	"\x04type\x18\x01 \x01(\tR\x04type\x12\x12\n" +
@@ -1917,7 +2648,19 @@ const file_actionllama_provider_v1_provider_proto_rawDesc = "" +
 	"\n" +
 	"challenges\x18\f \x01(\bR\n" +
 	"challenges\x129\n" +
-	"\asamples\x18\r \x03(\v2\x1f.actionllama.provider.v1.SampleR\asamples\"0\n" +
+	"\asamples\x18\r \x03(\v2\x1f.actionllama.provider.v1.SampleR\asamples\x12<\n" +
+	"\bsettings\x18\x0e \x03(\v2 .actionllama.provider.v1.SettingR\bsettings\x12'\n" +
+	"\x0fchecks_settings\x18\x0f \x01(\bR\x0echecksSettings\"\xe0\x02\n" +
+	"\aSetting\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x128\n" +
+	"\x04kind\x18\x02 \x01(\x0e2$.actionllama.provider.v1.SettingKindR\x04kind\x12\x1a\n" +
+	"\brequired\x18\x03 \x01(\bR\brequired\x12?\n" +
+	"\adefault\x18\x04 \x01(\v2%.actionllama.provider.v1.SettingValueR\adefault\x12\x16\n" +
+	"\x06values\x18\x05 \x03(\tR\x06values\x12\x18\n" +
+	"\apattern\x18\x06 \x01(\tR\apattern\x12\x12\n" +
+	"\x04help\x18\a \x01(\tR\x04help\x12)\n" +
+	"\x10signature_header\x18\b \x01(\bR\x0fsignatureHeader\x129\n" +
+	"\afilters\x18\t \x01(\v2\x1f.actionllama.provider.v1.FilterR\afilters\"0\n" +
 	"\x06Sample\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04help\x18\x02 \x01(\tR\x04help\"X\n" +
@@ -1944,19 +2687,28 @@ const file_actionllama_provider_v1_provider_proto_rawDesc = "" +
 	"passAbsent\x12\x1d\n" +
 	"\n" +
 	"match_case\x18\a \x01(\bR\tmatchCase\x12\x15\n" +
-	"\x06opt_in\x18\b \x03(\tR\x05optIn*^\n" +
+	"\x06opt_in\x18\b \x03(\tR\x05optIn*\xcd\x01\n" +
+	"\vSettingKind\x12\x1c\n" +
+	"\x18SETTING_KIND_UNSPECIFIED\x10\x00\x12\x17\n" +
+	"\x13SETTING_KIND_STRING\x10\x01\x12\x15\n" +
+	"\x11SETTING_KIND_BOOL\x10\x02\x12\x18\n" +
+	"\x14SETTING_KIND_INTEGER\x10\x03\x12\x19\n" +
+	"\x15SETTING_KIND_DURATION\x10\x04\x12\x1c\n" +
+	"\x18SETTING_KIND_STRING_LIST\x10\x05\x12\x1d\n" +
+	"\x19SETTING_KIND_STRING_TABLE\x10\x06*^\n" +
 	"\n" +
 	"FilterKind\x12\x1b\n" +
 	"\x17FILTER_KIND_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17FILTER_KIND_STRING_LIST\x10\x01\x12\x16\n" +
-	"\x12FILTER_KIND_STRING\x10\x022\xc2\x04\n" +
+	"\x12FILTER_KIND_STRING\x10\x022\xb2\x05\n" +
 	"\x0fProviderService\x12_\n" +
 	"\bDescribe\x12(.actionllama.provider.v1.DescribeRequest\x1a).actionllama.provider.v1.DescribeResponse\x12Y\n" +
 	"\x06Verify\x12&.actionllama.provider.v1.VerifyRequest\x1a'.actionllama.provider.v1.VerifyResponse\x12b\n" +
 	"\tChallenge\x12).actionllama.provider.v1.ChallengeRequest\x1a*.actionllama.provider.v1.ChallengeResponse\x12V\n" +
 	"\x05Parse\x12%.actionllama.provider.v1.ParseRequest\x1a&.actionllama.provider.v1.ParseResponse\x12\\\n" +
 	"\aDeliver\x12'.actionllama.provider.v1.DeliverRequest\x1a(.actionllama.provider.v1.DeliverResponse\x12Y\n" +
-	"\x06Sample\x12&.actionllama.provider.v1.SampleRequest\x1a'.actionllama.provider.v1.SampleResponseB;Z9github.com/action-llama/gateway/sdk/providerv1;providerv1b\x06proto3"
+	"\x06Sample\x12&.actionllama.provider.v1.SampleRequest\x1a'.actionllama.provider.v1.SampleResponse\x12n\n" +
+	"\rCheckSettings\x12-.actionllama.provider.v1.CheckSettingsRequest\x1a..actionllama.provider.v1.CheckSettingsResponseB;Z9github.com/action-llama/gateway/sdk/providerv1;providerv1b\x06proto3"
 
 var (
 	file_actionllama_provider_v1_provider_proto_rawDescOnce sync.Once
@@ -1970,86 +2722,113 @@ func file_actionllama_provider_v1_provider_proto_rawDescGZIP() []byte {
 	return file_actionllama_provider_v1_provider_proto_rawDescData
 }
 
-var file_actionllama_provider_v1_provider_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_actionllama_provider_v1_provider_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
+var file_actionllama_provider_v1_provider_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_actionllama_provider_v1_provider_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
 var file_actionllama_provider_v1_provider_proto_goTypes = []any{
-	(FilterKind)(0),               // 0: actionllama.provider.v1.FilterKind
-	(*DescribeRequest)(nil),       // 1: actionllama.provider.v1.DescribeRequest
-	(*DescribeResponse)(nil),      // 2: actionllama.provider.v1.DescribeResponse
-	(*VerifyRequest)(nil),         // 3: actionllama.provider.v1.VerifyRequest
-	(*VerifyResponse)(nil),        // 4: actionllama.provider.v1.VerifyResponse
-	(*ChallengeRequest)(nil),      // 5: actionllama.provider.v1.ChallengeRequest
-	(*ChallengeResponse)(nil),     // 6: actionllama.provider.v1.ChallengeResponse
-	(*ParseRequest)(nil),          // 7: actionllama.provider.v1.ParseRequest
-	(*ParseResponse)(nil),         // 8: actionllama.provider.v1.ParseResponse
-	(*DeliverRequest)(nil),        // 9: actionllama.provider.v1.DeliverRequest
-	(*DeliverResponse)(nil),       // 10: actionllama.provider.v1.DeliverResponse
-	(*DeliverFailure)(nil),        // 11: actionllama.provider.v1.DeliverFailure
-	(*SampleRequest)(nil),         // 12: actionllama.provider.v1.SampleRequest
-	(*SampleResponse)(nil),        // 13: actionllama.provider.v1.SampleResponse
-	(*Request)(nil),               // 14: actionllama.provider.v1.Request
-	(*Header)(nil),                // 15: actionllama.provider.v1.Header
-	(*Secret)(nil),                // 16: actionllama.provider.v1.Secret
-	(*Reply)(nil),                 // 17: actionllama.provider.v1.Reply
-	(*Event)(nil),                 // 18: actionllama.provider.v1.Event
-	(*Attribute)(nil),             // 19: actionllama.provider.v1.Attribute
-	(*Descriptor)(nil),            // 20: actionllama.provider.v1.Descriptor
-	(*Sample)(nil),                // 21: actionllama.provider.v1.Sample
-	(*Credential)(nil),            // 22: actionllama.provider.v1.Credential
-	(*Field)(nil),                 // 23: actionllama.provider.v1.Field
-	(*Filter)(nil),                // 24: actionllama.provider.v1.Filter
-	nil,                           // 25: actionllama.provider.v1.Secret.FieldsEntry
-	(*timestamppb.Timestamp)(nil), // 26: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 27: google.protobuf.Duration
+	(SettingKind)(0),              // 0: actionllama.provider.v1.SettingKind
+	(FilterKind)(0),               // 1: actionllama.provider.v1.FilterKind
+	(*DescribeRequest)(nil),       // 2: actionllama.provider.v1.DescribeRequest
+	(*DescribeResponse)(nil),      // 3: actionllama.provider.v1.DescribeResponse
+	(*VerifyRequest)(nil),         // 4: actionllama.provider.v1.VerifyRequest
+	(*VerifyResponse)(nil),        // 5: actionllama.provider.v1.VerifyResponse
+	(*ChallengeRequest)(nil),      // 6: actionllama.provider.v1.ChallengeRequest
+	(*ChallengeResponse)(nil),     // 7: actionllama.provider.v1.ChallengeResponse
+	(*ParseRequest)(nil),          // 8: actionllama.provider.v1.ParseRequest
+	(*ParseResponse)(nil),         // 9: actionllama.provider.v1.ParseResponse
+	(*DeliverRequest)(nil),        // 10: actionllama.provider.v1.DeliverRequest
+	(*DeliverResponse)(nil),       // 11: actionllama.provider.v1.DeliverResponse
+	(*DeliverFailure)(nil),        // 12: actionllama.provider.v1.DeliverFailure
+	(*SampleRequest)(nil),         // 13: actionllama.provider.v1.SampleRequest
+	(*SampleResponse)(nil),        // 14: actionllama.provider.v1.SampleResponse
+	(*CheckSettingsRequest)(nil),  // 15: actionllama.provider.v1.CheckSettingsRequest
+	(*CheckSettingsResponse)(nil), // 16: actionllama.provider.v1.CheckSettingsResponse
+	(*SettingProblem)(nil),        // 17: actionllama.provider.v1.SettingProblem
+	(*Request)(nil),               // 18: actionllama.provider.v1.Request
+	(*Source)(nil),                // 19: actionllama.provider.v1.Source
+	(*SettingValue)(nil),          // 20: actionllama.provider.v1.SettingValue
+	(*StringList)(nil),            // 21: actionllama.provider.v1.StringList
+	(*StringTable)(nil),           // 22: actionllama.provider.v1.StringTable
+	(*Header)(nil),                // 23: actionllama.provider.v1.Header
+	(*Secret)(nil),                // 24: actionllama.provider.v1.Secret
+	(*Reply)(nil),                 // 25: actionllama.provider.v1.Reply
+	(*Event)(nil),                 // 26: actionllama.provider.v1.Event
+	(*Attribute)(nil),             // 27: actionllama.provider.v1.Attribute
+	(*Descriptor)(nil),            // 28: actionllama.provider.v1.Descriptor
+	(*Setting)(nil),               // 29: actionllama.provider.v1.Setting
+	(*Sample)(nil),                // 30: actionllama.provider.v1.Sample
+	(*Credential)(nil),            // 31: actionllama.provider.v1.Credential
+	(*Field)(nil),                 // 32: actionllama.provider.v1.Field
+	(*Filter)(nil),                // 33: actionllama.provider.v1.Filter
+	nil,                           // 34: actionllama.provider.v1.Source.SettingsEntry
+	nil,                           // 35: actionllama.provider.v1.StringTable.ValuesEntry
+	nil,                           // 36: actionllama.provider.v1.Secret.FieldsEntry
+	(*timestamppb.Timestamp)(nil), // 37: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 38: google.protobuf.Duration
 }
 var file_actionllama_provider_v1_provider_proto_depIdxs = []int32{
-	20, // 0: actionllama.provider.v1.DescribeResponse.descriptor:type_name -> actionllama.provider.v1.Descriptor
-	14, // 1: actionllama.provider.v1.VerifyRequest.request:type_name -> actionllama.provider.v1.Request
-	16, // 2: actionllama.provider.v1.VerifyRequest.secrets:type_name -> actionllama.provider.v1.Secret
-	14, // 3: actionllama.provider.v1.ChallengeRequest.request:type_name -> actionllama.provider.v1.Request
-	16, // 4: actionllama.provider.v1.ChallengeRequest.secrets:type_name -> actionllama.provider.v1.Secret
-	17, // 5: actionllama.provider.v1.ChallengeResponse.reply:type_name -> actionllama.provider.v1.Reply
-	14, // 6: actionllama.provider.v1.ParseRequest.request:type_name -> actionllama.provider.v1.Request
-	18, // 7: actionllama.provider.v1.ParseResponse.events:type_name -> actionllama.provider.v1.Event
-	14, // 8: actionllama.provider.v1.DeliverRequest.request:type_name -> actionllama.provider.v1.Request
-	16, // 9: actionllama.provider.v1.DeliverRequest.secrets:type_name -> actionllama.provider.v1.Secret
-	17, // 10: actionllama.provider.v1.DeliverResponse.reply:type_name -> actionllama.provider.v1.Reply
-	18, // 11: actionllama.provider.v1.DeliverResponse.events:type_name -> actionllama.provider.v1.Event
-	16, // 12: actionllama.provider.v1.SampleRequest.secret:type_name -> actionllama.provider.v1.Secret
-	26, // 13: actionllama.provider.v1.SampleRequest.sent_at:type_name -> google.protobuf.Timestamp
-	14, // 14: actionllama.provider.v1.SampleResponse.request:type_name -> actionllama.provider.v1.Request
-	15, // 15: actionllama.provider.v1.Request.headers:type_name -> actionllama.provider.v1.Header
-	26, // 16: actionllama.provider.v1.Request.received_at:type_name -> google.protobuf.Timestamp
-	25, // 17: actionllama.provider.v1.Secret.fields:type_name -> actionllama.provider.v1.Secret.FieldsEntry
-	15, // 18: actionllama.provider.v1.Reply.headers:type_name -> actionllama.provider.v1.Header
-	26, // 19: actionllama.provider.v1.Event.timestamp:type_name -> google.protobuf.Timestamp
-	19, // 20: actionllama.provider.v1.Event.attributes:type_name -> actionllama.provider.v1.Attribute
-	17, // 21: actionllama.provider.v1.Event.taken:type_name -> actionllama.provider.v1.Reply
-	17, // 22: actionllama.provider.v1.Event.ignored:type_name -> actionllama.provider.v1.Reply
-	22, // 23: actionllama.provider.v1.Descriptor.credential:type_name -> actionllama.provider.v1.Credential
-	24, // 24: actionllama.provider.v1.Descriptor.filters:type_name -> actionllama.provider.v1.Filter
-	27, // 25: actionllama.provider.v1.Descriptor.reply_deadline:type_name -> google.protobuf.Duration
-	19, // 26: actionllama.provider.v1.Descriptor.example:type_name -> actionllama.provider.v1.Attribute
-	21, // 27: actionllama.provider.v1.Descriptor.samples:type_name -> actionllama.provider.v1.Sample
-	23, // 28: actionllama.provider.v1.Credential.fields:type_name -> actionllama.provider.v1.Field
-	0,  // 29: actionllama.provider.v1.Filter.kind:type_name -> actionllama.provider.v1.FilterKind
-	1,  // 30: actionllama.provider.v1.ProviderService.Describe:input_type -> actionllama.provider.v1.DescribeRequest
-	3,  // 31: actionllama.provider.v1.ProviderService.Verify:input_type -> actionllama.provider.v1.VerifyRequest
-	5,  // 32: actionllama.provider.v1.ProviderService.Challenge:input_type -> actionllama.provider.v1.ChallengeRequest
-	7,  // 33: actionllama.provider.v1.ProviderService.Parse:input_type -> actionllama.provider.v1.ParseRequest
-	9,  // 34: actionllama.provider.v1.ProviderService.Deliver:input_type -> actionllama.provider.v1.DeliverRequest
-	12, // 35: actionllama.provider.v1.ProviderService.Sample:input_type -> actionllama.provider.v1.SampleRequest
-	2,  // 36: actionllama.provider.v1.ProviderService.Describe:output_type -> actionllama.provider.v1.DescribeResponse
-	4,  // 37: actionllama.provider.v1.ProviderService.Verify:output_type -> actionllama.provider.v1.VerifyResponse
-	6,  // 38: actionllama.provider.v1.ProviderService.Challenge:output_type -> actionllama.provider.v1.ChallengeResponse
-	8,  // 39: actionllama.provider.v1.ProviderService.Parse:output_type -> actionllama.provider.v1.ParseResponse
-	10, // 40: actionllama.provider.v1.ProviderService.Deliver:output_type -> actionllama.provider.v1.DeliverResponse
-	13, // 41: actionllama.provider.v1.ProviderService.Sample:output_type -> actionllama.provider.v1.SampleResponse
-	36, // [36:42] is the sub-list for method output_type
-	30, // [30:36] is the sub-list for method input_type
-	30, // [30:30] is the sub-list for extension type_name
-	30, // [30:30] is the sub-list for extension extendee
-	0,  // [0:30] is the sub-list for field type_name
+	28, // 0: actionllama.provider.v1.DescribeResponse.descriptor:type_name -> actionllama.provider.v1.Descriptor
+	18, // 1: actionllama.provider.v1.VerifyRequest.request:type_name -> actionllama.provider.v1.Request
+	24, // 2: actionllama.provider.v1.VerifyRequest.secrets:type_name -> actionllama.provider.v1.Secret
+	18, // 3: actionllama.provider.v1.ChallengeRequest.request:type_name -> actionllama.provider.v1.Request
+	24, // 4: actionllama.provider.v1.ChallengeRequest.secrets:type_name -> actionllama.provider.v1.Secret
+	25, // 5: actionllama.provider.v1.ChallengeResponse.reply:type_name -> actionllama.provider.v1.Reply
+	18, // 6: actionllama.provider.v1.ParseRequest.request:type_name -> actionllama.provider.v1.Request
+	26, // 7: actionllama.provider.v1.ParseResponse.events:type_name -> actionllama.provider.v1.Event
+	18, // 8: actionllama.provider.v1.DeliverRequest.request:type_name -> actionllama.provider.v1.Request
+	24, // 9: actionllama.provider.v1.DeliverRequest.secrets:type_name -> actionllama.provider.v1.Secret
+	25, // 10: actionllama.provider.v1.DeliverResponse.reply:type_name -> actionllama.provider.v1.Reply
+	26, // 11: actionllama.provider.v1.DeliverResponse.events:type_name -> actionllama.provider.v1.Event
+	24, // 12: actionllama.provider.v1.SampleRequest.secret:type_name -> actionllama.provider.v1.Secret
+	37, // 13: actionllama.provider.v1.SampleRequest.sent_at:type_name -> google.protobuf.Timestamp
+	19, // 14: actionllama.provider.v1.SampleRequest.source:type_name -> actionllama.provider.v1.Source
+	18, // 15: actionllama.provider.v1.SampleResponse.request:type_name -> actionllama.provider.v1.Request
+	19, // 16: actionllama.provider.v1.CheckSettingsRequest.source:type_name -> actionllama.provider.v1.Source
+	17, // 17: actionllama.provider.v1.CheckSettingsResponse.problems:type_name -> actionllama.provider.v1.SettingProblem
+	23, // 18: actionllama.provider.v1.Request.headers:type_name -> actionllama.provider.v1.Header
+	37, // 19: actionllama.provider.v1.Request.received_at:type_name -> google.protobuf.Timestamp
+	19, // 20: actionllama.provider.v1.Request.sources:type_name -> actionllama.provider.v1.Source
+	34, // 21: actionllama.provider.v1.Source.settings:type_name -> actionllama.provider.v1.Source.SettingsEntry
+	38, // 22: actionllama.provider.v1.SettingValue.duration:type_name -> google.protobuf.Duration
+	21, // 23: actionllama.provider.v1.SettingValue.list:type_name -> actionllama.provider.v1.StringList
+	22, // 24: actionllama.provider.v1.SettingValue.table:type_name -> actionllama.provider.v1.StringTable
+	35, // 25: actionllama.provider.v1.StringTable.values:type_name -> actionllama.provider.v1.StringTable.ValuesEntry
+	36, // 26: actionllama.provider.v1.Secret.fields:type_name -> actionllama.provider.v1.Secret.FieldsEntry
+	23, // 27: actionllama.provider.v1.Reply.headers:type_name -> actionllama.provider.v1.Header
+	37, // 28: actionllama.provider.v1.Event.timestamp:type_name -> google.protobuf.Timestamp
+	27, // 29: actionllama.provider.v1.Event.attributes:type_name -> actionllama.provider.v1.Attribute
+	25, // 30: actionllama.provider.v1.Event.taken:type_name -> actionllama.provider.v1.Reply
+	25, // 31: actionllama.provider.v1.Event.ignored:type_name -> actionllama.provider.v1.Reply
+	31, // 32: actionllama.provider.v1.Descriptor.credential:type_name -> actionllama.provider.v1.Credential
+	33, // 33: actionllama.provider.v1.Descriptor.filters:type_name -> actionllama.provider.v1.Filter
+	38, // 34: actionllama.provider.v1.Descriptor.reply_deadline:type_name -> google.protobuf.Duration
+	27, // 35: actionllama.provider.v1.Descriptor.example:type_name -> actionllama.provider.v1.Attribute
+	30, // 36: actionllama.provider.v1.Descriptor.samples:type_name -> actionllama.provider.v1.Sample
+	29, // 37: actionllama.provider.v1.Descriptor.settings:type_name -> actionllama.provider.v1.Setting
+	0,  // 38: actionllama.provider.v1.Setting.kind:type_name -> actionllama.provider.v1.SettingKind
+	20, // 39: actionllama.provider.v1.Setting.default:type_name -> actionllama.provider.v1.SettingValue
+	33, // 40: actionllama.provider.v1.Setting.filters:type_name -> actionllama.provider.v1.Filter
+	32, // 41: actionllama.provider.v1.Credential.fields:type_name -> actionllama.provider.v1.Field
+	1,  // 42: actionllama.provider.v1.Filter.kind:type_name -> actionllama.provider.v1.FilterKind
+	20, // 43: actionllama.provider.v1.Source.SettingsEntry.value:type_name -> actionllama.provider.v1.SettingValue
+	2,  // 44: actionllama.provider.v1.ProviderService.Describe:input_type -> actionllama.provider.v1.DescribeRequest
+	4,  // 45: actionllama.provider.v1.ProviderService.Verify:input_type -> actionllama.provider.v1.VerifyRequest
+	6,  // 46: actionllama.provider.v1.ProviderService.Challenge:input_type -> actionllama.provider.v1.ChallengeRequest
+	8,  // 47: actionllama.provider.v1.ProviderService.Parse:input_type -> actionllama.provider.v1.ParseRequest
+	10, // 48: actionllama.provider.v1.ProviderService.Deliver:input_type -> actionllama.provider.v1.DeliverRequest
+	13, // 49: actionllama.provider.v1.ProviderService.Sample:input_type -> actionllama.provider.v1.SampleRequest
+	15, // 50: actionllama.provider.v1.ProviderService.CheckSettings:input_type -> actionllama.provider.v1.CheckSettingsRequest
+	3,  // 51: actionllama.provider.v1.ProviderService.Describe:output_type -> actionllama.provider.v1.DescribeResponse
+	5,  // 52: actionllama.provider.v1.ProviderService.Verify:output_type -> actionllama.provider.v1.VerifyResponse
+	7,  // 53: actionllama.provider.v1.ProviderService.Challenge:output_type -> actionllama.provider.v1.ChallengeResponse
+	9,  // 54: actionllama.provider.v1.ProviderService.Parse:output_type -> actionllama.provider.v1.ParseResponse
+	11, // 55: actionllama.provider.v1.ProviderService.Deliver:output_type -> actionllama.provider.v1.DeliverResponse
+	14, // 56: actionllama.provider.v1.ProviderService.Sample:output_type -> actionllama.provider.v1.SampleResponse
+	16, // 57: actionllama.provider.v1.ProviderService.CheckSettings:output_type -> actionllama.provider.v1.CheckSettingsResponse
+	51, // [51:58] is the sub-list for method output_type
+	44, // [44:51] is the sub-list for method input_type
+	44, // [44:44] is the sub-list for extension type_name
+	44, // [44:44] is the sub-list for extension extendee
+	0,  // [0:44] is the sub-list for field type_name
 }
 
 func init() { file_actionllama_provider_v1_provider_proto_init() }
@@ -2058,13 +2837,21 @@ func file_actionllama_provider_v1_provider_proto_init() {
 		return
 	}
 	file_actionllama_provider_v1_provider_proto_msgTypes[11].OneofWrappers = []any{}
+	file_actionllama_provider_v1_provider_proto_msgTypes[18].OneofWrappers = []any{
+		(*SettingValue_Text)(nil),
+		(*SettingValue_Boolean)(nil),
+		(*SettingValue_Integer)(nil),
+		(*SettingValue_Duration)(nil),
+		(*SettingValue_List)(nil),
+		(*SettingValue_Table)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_actionllama_provider_v1_provider_proto_rawDesc), len(file_actionllama_provider_v1_provider_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   25,
+			NumEnums:      2,
+			NumMessages:   35,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

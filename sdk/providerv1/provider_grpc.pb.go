@@ -42,12 +42,13 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	ProviderService_Describe_FullMethodName  = "/actionllama.provider.v1.ProviderService/Describe"
-	ProviderService_Verify_FullMethodName    = "/actionllama.provider.v1.ProviderService/Verify"
-	ProviderService_Challenge_FullMethodName = "/actionllama.provider.v1.ProviderService/Challenge"
-	ProviderService_Parse_FullMethodName     = "/actionllama.provider.v1.ProviderService/Parse"
-	ProviderService_Deliver_FullMethodName   = "/actionllama.provider.v1.ProviderService/Deliver"
-	ProviderService_Sample_FullMethodName    = "/actionllama.provider.v1.ProviderService/Sample"
+	ProviderService_Describe_FullMethodName      = "/actionllama.provider.v1.ProviderService/Describe"
+	ProviderService_Verify_FullMethodName        = "/actionllama.provider.v1.ProviderService/Verify"
+	ProviderService_Challenge_FullMethodName     = "/actionllama.provider.v1.ProviderService/Challenge"
+	ProviderService_Parse_FullMethodName         = "/actionllama.provider.v1.ProviderService/Parse"
+	ProviderService_Deliver_FullMethodName       = "/actionllama.provider.v1.ProviderService/Deliver"
+	ProviderService_Sample_FullMethodName        = "/actionllama.provider.v1.ProviderService/Sample"
+	ProviderService_CheckSettings_FullMethodName = "/actionllama.provider.v1.ProviderService/CheckSettings"
 )
 
 // ProviderServiceClient is the client API for ProviderService service.
@@ -77,6 +78,11 @@ type ProviderServiceClient interface {
 	// their agents. Only providers with Descriptor.samples need it. What is asked
 	// for alone decides what comes out.
 	Sample(ctx context.Context, in *SampleRequest, opts ...grpc.CallOption) (*SampleResponse, error)
+	// CheckSettings says what Descriptor.settings can not: which settings of a
+	// source do not go together. Only providers with Descriptor.checks_settings
+	// need it. It is asked at the start, on reload and by checks, and for no
+	// delivery; the settings are complete and each is valid by itself.
+	CheckSettings(ctx context.Context, in *CheckSettingsRequest, opts ...grpc.CallOption) (*CheckSettingsResponse, error)
 }
 
 type providerServiceClient struct {
@@ -147,6 +153,16 @@ func (c *providerServiceClient) Sample(ctx context.Context, in *SampleRequest, o
 	return out, nil
 }
 
+func (c *providerServiceClient) CheckSettings(ctx context.Context, in *CheckSettingsRequest, opts ...grpc.CallOption) (*CheckSettingsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CheckSettingsResponse)
+	err := c.cc.Invoke(ctx, ProviderService_CheckSettings_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ProviderServiceServer is the server API for ProviderService service.
 // All implementations must embed UnimplementedProviderServiceServer
 // for forward compatibility.
@@ -174,6 +190,11 @@ type ProviderServiceServer interface {
 	// their agents. Only providers with Descriptor.samples need it. What is asked
 	// for alone decides what comes out.
 	Sample(context.Context, *SampleRequest) (*SampleResponse, error)
+	// CheckSettings says what Descriptor.settings can not: which settings of a
+	// source do not go together. Only providers with Descriptor.checks_settings
+	// need it. It is asked at the start, on reload and by checks, and for no
+	// delivery; the settings are complete and each is valid by itself.
+	CheckSettings(context.Context, *CheckSettingsRequest) (*CheckSettingsResponse, error)
 	mustEmbedUnimplementedProviderServiceServer()
 }
 
@@ -201,6 +222,9 @@ func (UnimplementedProviderServiceServer) Deliver(context.Context, *DeliverReque
 }
 func (UnimplementedProviderServiceServer) Sample(context.Context, *SampleRequest) (*SampleResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Sample not implemented")
+}
+func (UnimplementedProviderServiceServer) CheckSettings(context.Context, *CheckSettingsRequest) (*CheckSettingsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CheckSettings not implemented")
 }
 func (UnimplementedProviderServiceServer) mustEmbedUnimplementedProviderServiceServer() {}
 func (UnimplementedProviderServiceServer) testEmbeddedByValue()                         {}
@@ -331,6 +355,24 @@ func _ProviderService_Sample_Handler(srv interface{}, ctx context.Context, dec f
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ProviderService_CheckSettings_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CheckSettingsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ProviderServiceServer).CheckSettings(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ProviderService_CheckSettings_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ProviderServiceServer).CheckSettings(ctx, req.(*CheckSettingsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // ProviderService_ServiceDesc is the grpc.ServiceDesc for ProviderService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -361,6 +403,10 @@ var ProviderService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Sample",
 			Handler:    _ProviderService_Sample_Handler,
+		},
+		{
+			MethodName: "CheckSettings",
+			Handler:    _ProviderService_CheckSettings_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},
