@@ -51,6 +51,7 @@ var shapes = map[string]any{
 	"al logs":            logLine{},
 	"al pause":           api.Paused{},
 	"al plan":            deliveries.Plan{},
+	"al plugin test":     pluginTestReport{},
 	"al reload":          api.Reloaded{},
 	"al resume":          api.Paused{},
 	"al run":             api.JobStatus{},

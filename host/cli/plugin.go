@@ -2,7 +2,7 @@ package cli
 
 import "github.com/spf13/cobra"
 
-func newPlugin(Streams) *cobra.Command {
+func newPlugin(s Streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "plugin",
 		Short: "Make, install and check providers",
@@ -12,6 +12,8 @@ type of source.`,
 		Args:    words(cobra.NoArgs),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand()
+	cmd.AddCommand(
+		newPluginTest(s, runPluginTest),
+	)
 	return cmd
 }

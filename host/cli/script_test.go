@@ -158,7 +158,10 @@ func (bell) Parse(_ context.Context, req sdk.Request) ([]sdk.Event, error) {
 	}
 	e := sdk.Event{
 		Name: "ring", DeliveryID: req.Header.Get("X-Bell-Delivery"), Title: "At the " + ring.Door,
-		Attributes: map[string][]string{"door": {ring.Door}},
+		Attributes: map[string][]string{},
+	}
+	if ring.Door != "" {
+		e.Attributes["door"] = []string{ring.Door}
 	}
 	if ring.Visitor != "" {
 		e.Attributes["visitor"] = []string{ring.Visitor}

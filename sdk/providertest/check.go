@@ -49,10 +49,15 @@ type Suite struct {
 	SampleSecret map[string]string
 	// Short is [Options.Short].
 	Short bool
+	// Alone says that the target is all there is: a binary of which nothing is
+	// asked in process. Without it a binary is asked less, since Run has asked
+	// the same code before.
+	Alone bool
 }
 
 // Check runs everything against a target and closes it, so that all it wrote
-// is there to be searched. It stops early when ctx is done.
+// is there to be searched. It stops early when ctx is done: look at that before
+// you say that nothing was found.
 func (s *Suite) Check(ctx context.Context, t *Target) []Finding {
 	found := s.CheckProvider(ctx, t)
 	found = append(found, s.CheckCases(sdk.Describe(t.provider))...)
@@ -70,7 +75,7 @@ func (s *Suite) CheckCase(ctx context.Context, t *Target, c *Case) []Finding {
 		return k.found()
 	}
 	k.headerNames()
-	if t.Name == "grpc" || t.Name == "binary" && !s.represents(c) {
+	if t.Name == "grpc" || t.Name == "binary" && !s.Alone && !s.represents(c) {
 		return k.found() // the same code was asked the same in process, or for a case like it
 	}
 	k.hostile()

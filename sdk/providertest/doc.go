@@ -1,7 +1,8 @@
 // Package providertest is the conformance kit for providers: it takes a
 // provider and a folder of cases, and says what is wrong with the provider and
-// what to do about it. It is for tests and for tools that test; nothing that
-// ships imports it. It knows no vendor.
+// what to do about it. It is for tests and for tools that test: `al plugin test`
+// is the same kit for a binary in any language. It knows no vendor, and does not
+// need the package testing.
 //
 // A test of a provider is one call:
 //
@@ -79,7 +80,8 @@
 // written anew as JSON; and bodies that strangers would not send, nested deeply
 // or 25 MiB large, with other types in every place. These must be refused, or
 // understood, in time, without a panic, and without a secret or a body in an
-// error, an event or the log. The descriptor must be valid and constant. The
+// error, an event or the log. Where a header is the secret itself (a token, by
+// which no body is signed) changed bodies are left out. The descriptor must be valid and constant. The
 // cases must show each event of [Options.Events], and of each filter one event
 // that it lets pass, one that it holds back and one that lacks what it looks at;
 // what a trigger has to name they show named, and not.

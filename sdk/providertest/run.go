@@ -88,7 +88,7 @@ func Run[S T[S]](t S, o Options) {
 	}
 	s := &Suite{Cases: cases, Sign: o.Sign, Tolerance: o.Tolerance, Events: o.Events, AlwaysPresent: o.AlwaysPresent, Forgeable: o.Forgeable, SampleSecret: o.SampleSecret, Short: o.Short}
 	if o.Update {
-		if err := s.update(t.Context(), Direct(o.New())); err != nil {
+		if err := s.Update(t.Context(), Direct(o.New())); err != nil {
 			t.Fatalf("providertest: update: %v", err)
 			return
 		}
@@ -152,34 +152,78 @@ func fail[S T[S]](t S, findings []Finding) {
 	}
 }
 
-// update writes what a provider makes of each case into its file.
-func (s *Suite) update(ctx context.Context, t *Target) error {
+// Update writes what a provider makes of each case into its file. With Sign it
+// signs cases again, but for those whose signature is published. Without, it
+// signs cases of signed requests that have no signature yet, in the way
+// in which another case of the folder or a sample of the provider is signed, if
+// it is one that the kit knows.
+func (s *Suite) Update(ctx context.Context, t *Target) error {
+	desc := sdk.Describe(t.provider)
 	for _, c := range s.Cases {
-		if s.Sign != nil && c.signs() && c.published != publishedSignature {
+		switch {
+		case !c.signs() || c.published == publishedSignature:
+		case s.Sign != nil:
 			c.sign(s.Sign)
+		case !sdk.Signed(desc, c.Request):
+			if known := s.learned(ctx, t, c.Secrets[0]); known != nil {
+				c.sign(known.sign)
+			}
 		}
-		d, err := sdk.Deliver(ctx, t.provider, cloned(c.Request), clonedSecrets(c.Secrets), sdk.DeliverOptions{AllowUnsigned: c.AllowUnsigned})
-		if err != nil && kindOf(err) == "" {
-			return err
-		}
-		o, err := outcomeOf(d, err)
-		if err != nil {
-			return err
-		}
-		if fault := c.lost(o); fault != "" {
-			return fmt.Errorf("case %s: %s", c.Name, fault)
-		}
-		text, err := o.json()
-		if err != nil {
-			return err
-		}
-		c.want = o
-		c.setFile(wantFile, text)
-		if err := c.write(); err != nil {
+		if err := c.update(ctx, t); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// learned is the scheme by which the first case that has one is signed, or else
+// a sample.
+func (s *Suite) learned(ctx context.Context, t *Target, secret sdk.Secret) *scheme {
+	for _, c := range s.Cases {
+		if c.accepted() {
+			if known := c.guess(); known != nil {
+				return known
+			}
+		}
+	}
+	sampler, ok := t.provider.(sdk.Sampler)
+	if !ok {
+		return nil
+	}
+	for _, sample := range sampler.Samples() {
+		req, err := sampler.Sample(ctx, sdk.SampleAsk{Name: sample.Name, Secret: &secret, SentAt: DefaultReceivedAt(), Unique: "one"})
+		if err != nil {
+			continue
+		}
+		c := &Case{Request: req, Secrets: []sdk.Secret{secret}, want: &outcome{Which: []int{0}}}
+		if known := c.guess(); known != nil {
+			return known
+		}
+	}
+	return nil
+}
+
+func (c *Case) update(ctx context.Context, t *Target) error {
+	ctx, cancel := context.WithTimeout(ctx, largeLimit)
+	defer cancel()
+	d, err := sdk.Deliver(ctx, t.provider, cloned(c.Request), clonedSecrets(c.Secrets), sdk.DeliverOptions{AllowUnsigned: c.AllowUnsigned})
+	if err != nil && kindOf(err) == "" {
+		return fmt.Errorf("case %s: %w", c.Name, err)
+	}
+	o, err := outcomeOf(d, err)
+	if err != nil {
+		return fmt.Errorf("case %s: %w", c.Name, err)
+	}
+	if fault := c.lost(o); fault != "" {
+		return fmt.Errorf("case %s: %s", c.Name, fault)
+	}
+	text, err := o.json()
+	if err != nil {
+		return fmt.Errorf("case %s: %w", c.Name, err)
+	}
+	c.want = o
+	c.setFile(wantFile, text)
+	return c.write()
 }
 
 // sign signs the case with the secret that signed it before, or the first.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/action-llama/gateway/sdk"
@@ -16,7 +17,7 @@ import (
 // signed derives requests whose signature holds: with the secrets of others,
 // with none, and over bodies that the vendor would not send.
 func (k *checker) signed(headers []string) {
-	guessed := k.guess()
+	guessed := k.c.guess()
 	sign := k.suite.Sign
 	if sign == nil && guessed != nil {
 		sign = guessed.sign
@@ -118,18 +119,29 @@ func differ(a, b sdk.Request, headers []string) bool {
 }
 
 // scheme is a way to sign that the kit knows: HMAC-SHA256 over the body, alone
-// or behind a time from another header.
+// or behind a time from another header, and those in schemes.go.
 type scheme struct {
 	header, prefix string
 	field          string // of the secret
 	timestamp      string // name of the header, or nothing
 	before, behind string // the time, in the signed text
 	encode         func([]byte) string
+
+	// other signs in a way that the fields above can not say.
+	other func(req *sdk.Request, key string)
+	// token says that the header is the secret, and signs no body.
+	token bool
 }
 
-// guess finds the scheme that made the signature of the case, or nil.
-func (k *checker) guess() *scheme {
-	c := k.c
+// guess finds the scheme that made the signature of a case, or nil.
+func (c *Case) guess() *scheme {
+	for _, which := range c.want.Which {
+		for field, key := range c.Secrets[which].Fields {
+			if s := knownScheme(c.Request, field, key); s != nil {
+				return s
+			}
+		}
+	}
 	for name := range c.Request.Header {
 		signature := c.Request.Header.Get(name)
 		prefixes := []string{""}
@@ -185,5 +197,12 @@ func (s *scheme) make(req sdk.Request, secret map[string]string) string {
 
 // sign keeps the time that the request has: the time of receipt is kept, too.
 func (s *scheme) sign(req *sdk.Request, secret map[string]string) {
+	if s.other != nil {
+		s.other(req, secret[s.field])
+		return
+	}
+	if s.timestamp != "" && req.Header[s.timestamp] == nil {
+		req.Header.Set(s.timestamp, strconv.FormatInt(req.ReceivedAt.Unix(), 10))
+	}
 	req.Header[http.CanonicalHeaderKey(s.header)] = []string{s.make(*req, secret)}
 }

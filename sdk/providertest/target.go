@@ -96,6 +96,13 @@ func describeOver(ctx context.Context, conn grpc.ClientConnInterface) (sdk.Descr
 	return c.Describe(), nil
 }
 
+// Describe returns what the provider says of itself.
+func (t *Target) Describe() sdk.Descriptor { return sdk.Describe(t.provider) }
+
+// Exited says that the target's process is gone, so that nothing more can be
+// asked of it. A target without a process never is.
+func (t *Target) Exited() bool { return t.exited != nil && t.exited() }
+
 // Close ends what was started for the target.
 func (t *Target) Close() error { return t.close() }
 

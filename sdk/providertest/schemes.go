@@ -1,0 +1,89 @@
+package providertest
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/action-llama/gateway/sdk"
+)
+
+// knownScheme finds out whether a key made the request's signature by one of the
+// schemes that package sdk verifies as a whole, or is the token in a header.
+func knownScheme(req sdk.Request, field, key string) *scheme {
+	if key == "" {
+		return nil
+	}
+	if s := standardWebhooks(req, field, key); s != nil {
+		return s
+	}
+	for name, values := range req.Header {
+		if len(values) != 1 {
+			continue
+		}
+		if s := timestamped(req, name, values[0], field, key); s != nil {
+			return s
+		}
+		// Short keys turn up by chance.
+		if prefix, ok := strings.CutSuffix(values[0], key); ok && len(key) >= minNeedle {
+			return &scheme{header: name, field: field, token: true, other: func(req *sdk.Request, key string) {
+				req.Header[name] = []string{prefix + key}
+			}}
+		}
+	}
+	return nil
+}
+
+// timestamped is t=1700000000,v1=hex, as sdk.VerifyTimestampedHMAC takes it.
+func timestamped(req sdk.Request, name, value, field, key string) *scheme {
+	var at *time.Time
+	for item := range strings.SplitSeq(value, ",") {
+		if text, ok := strings.CutPrefix(strings.TrimSpace(item), "t="); ok {
+			if seconds, err := strconv.ParseInt(text, 10, 64); err == nil {
+				t := time.Unix(seconds, 0)
+				at = &t
+			}
+		}
+	}
+	if at == nil {
+		return nil
+	}
+	_, own, _ := strings.Cut(sdk.SignTimestampedHMAC(key, *at, req.Body), ",")
+	if !strings.Contains(value, own) {
+		return nil
+	}
+	return &scheme{header: name, field: field, other: func(req *sdk.Request, key string) {
+		when := req.ReceivedAt
+		if req.Header.Get(name) != "" {
+			when = *at // the time that the request has
+		}
+		req.Header[name] = []string{sdk.SignTimestampedHMAC(key, when, req.Body)}
+	}}
+}
+
+// standardWebhooks is what sdk.VerifyStandardWebhooks takes.
+func standardWebhooks(req sdk.Request, field, key string) *scheme {
+	const timestamp, signature = "Webhook-Timestamp", "Webhook-Signature"
+	at := func(req sdk.Request) time.Time {
+		seconds, err := strconv.ParseInt(req.Header.Get(timestamp), 10, 64)
+		if err != nil {
+			return req.ReceivedAt
+		}
+		return time.Unix(seconds, 0)
+	}
+	own := http.Header{}
+	id := req.Header.Get(sdk.StandardWebhooksID)
+	if id == "" || sdk.SignStandardWebhooks(own, key, id, at(req), req.Body) != nil ||
+		!strings.Contains(req.Header.Get(signature), own.Get(signature)) {
+		return nil
+	}
+	return &scheme{header: signature, field: field, other: func(req *sdk.Request, key string) {
+		if req.Header.Get(sdk.StandardWebhooksID) == "" {
+			req.Header.Set(sdk.StandardWebhooksID, id)
+		}
+		if err := sdk.SignStandardWebhooks(req.Header, key, req.Header.Get(sdk.StandardWebhooksID), at(*req), req.Body); err != nil {
+			panic(err) // as a signer does that can not sign with every secret
+		}
+	}}
+}
