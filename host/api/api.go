@@ -36,6 +36,7 @@ type Gateway interface {
 	Pauses
 	Deliveries
 	Configuring
+	Replacing
 }
 
 // Health is of use to those who watch the gateway from outside.
@@ -114,6 +115,7 @@ func routes(g Gateway) []route {
 		pauseRoutes(g),
 		deliveryRoutes(g),
 		reloadRoutes(g),
+		providerRoutes(g),
 	)
 }
 

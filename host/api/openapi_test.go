@@ -73,7 +73,7 @@ func TestDescriptionHasTheTypes(t *testing.T) {
 		"Status": Status{}, "AgentStatus": AgentStatus{}, "ProviderStatus": ProviderStatus{},
 		"Stats": Stats{}, "AgentStats": AgentStats{}, "Percentiles": Percentiles{},
 		"RunList": runList{}, "RunStatus": RunStatus{}, "JobStatus": JobStatus{},
-		"Reloaded": Reloaded{}, "Change": Change{}, "Problem": Problem{}, "ConfigStatus": ConfigStatus{},
+		"Reloaded": Reloaded{}, "ProviderReloaded": ProviderReloaded{}, "Change": Change{}, "Problem": Problem{}, "ConfigStatus": ConfigStatus{},
 		"Killed": Killed{}, "Paused": Paused{}, "Stopping": Stopping{},
 
 		"ReceiptList": Receipts{}, "Receipt": deliveries.Receipt{}, "ReceiptDetail": deliveries.Detail{},

@@ -2,9 +2,7 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"time"
 )
@@ -13,14 +11,15 @@ import (
 type Configuring interface {
 	// Reload takes up the configuration that is on the disk now, all of it or,
 	// when something is wrong with it, nothing. That is no error: it is in what
-	// is returned.
+	// is returned. Providers whose file is another one now are replaced, each
+	// for itself.
 	Reload(ctx context.Context) (Reloaded, error)
 }
 
 // Reloaded is what became of a reload. Fields are added, never renamed.
 type Reloaded struct {
 	OK      bool   `json:"ok"`
-	Outcome string `json:"outcome"`          // one of the three below
+	Outcome string `json:"outcome"`          // of the configuration; one of the three below
 	Detail  string `json:"detail,omitempty"` // why it failed
 	// Config is what the gateway goes by now.
 	Config  ConfigStatus `json:"config"`
@@ -28,6 +27,9 @@ type Reloaded struct {
 	// Problems are those of the configuration on the disk. Warnings do not keep
 	// it from being taken up.
 	Problems []Problem `json:"problems"`
+	// Providers are those whose file is another one than that which ran. One
+	// that was not replaced makes OK false.
+	Providers []ProviderReloaded `json:"providers"`
 }
 
 // Outcomes of a reload.
@@ -108,18 +110,5 @@ func reloadRoutes(g Configuring) []route {
 // Reload implements [Configuring].
 func (c *Client) Reload(ctx context.Context) (Reloaded, error) {
 	var out Reloaded
-	ctx, cancel := context.WithTimeoutCause(ctx, askPatience, ErrUnreachable)
-	defer cancel()
-	resp, err := c.send(ctx, http.MethodPost, "/api/reload", nil)
-	if err != nil {
-		return out, err
-	}
-	defer func() { _ = resp.Body.Close() }()
-	if resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusUnprocessableEntity {
-		return out, c.refusal(resp, "/api/reload")
-	}
-	if err := json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)).Decode(&out); err != nil {
-		return out, fmt.Errorf("answer of %s is not a gateway's: %w", c.URL, err)
-	}
-	return out, nil
+	return out, c.judged(ctx, "/api/reload", &out)
 }

@@ -71,4 +71,8 @@ type ProviderStatus struct {
 	PID      int    `json:"pid,omitempty"`
 	Restarts int    `json:"restarts"`
 	Error    string `json:"error,omitempty"`
+	// NotReplaced is why the file that is there now did not take the place of
+	// the process that runs, and NotReplacedAt when that was tried.
+	NotReplaced   string     `json:"notReplaced,omitempty"`
+	NotReplacedAt *time.Time `json:"notReplacedAt,omitempty"`
 }

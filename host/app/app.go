@@ -149,6 +149,7 @@ func (a *App) startProviders(ctx context.Context, o Options, m *metrics) (<-chan
 			StartTimeout: p.Plugins.StartTimeout,
 			CallTimeout:  p.Plugins.CallTimeout,
 			Env:          p.Plugins.Env,
+			Fit:          a.fits,
 			Metrics:      m.ofProviders(a.providerUp),
 		})}
 	}

@@ -36,7 +36,9 @@ type keeper struct {
 	watcher *watch.Watcher
 	started *config.Project // for what can not change
 	asked   chan chan<- api.Reloaded
-	ended   chan struct{}
+	// renewals are of single providers.
+	renewals chan renewal
+	ended    chan struct{}
 
 	failed atomic.Pointer[failure] // nil when the last reload worked
 
@@ -66,7 +68,7 @@ func newKeeper(a *App, t Timing, m *metrics, told config.Problems) *keeper {
 	k := &keeper{
 		app: a, metrics: m, settle: t.Settle,
 		started: a.config.get().project,
-		asked:   make(chan chan<- api.Reloaded),
+		asked:   make(chan chan<- api.Reloaded), renewals: make(chan renewal),
 		ended:   make(chan struct{}),
 		watcher: watch.New(watch.Options{Quiet: t.Quiet, Patience: t.Patience, Poll: t.Poll, Log: a.log.Named("watch")}),
 	}
@@ -88,7 +90,9 @@ func (k *keeper) run(ctx context.Context) {
 		case <-k.app.rewire:
 			k.rewire()
 		case answer := <-k.asked:
-			answer <- k.reload(ctx)
+			answer <- k.reloadAll(ctx)
+		case r := <-k.renewals:
+			r.answer <- k.renew(ctx, r.typ)
 		case <-k.watcher.Changed():
 			k.look(ctx)
 		case <-k.left:
@@ -131,6 +135,9 @@ func (k *keeper) watch() {
 		files, folders = append(files, more...), append(folders, moreFolders...)
 	}
 	files = append(files, now.credentialFiles...)
+	if providers, ok := k.app.providers.(renewing); ok {
+		files = append(files, providers.Files()...)
+	}
 	k.watcher.Watch(append(files, apiKeyFiles(k.app.credentials)...), folders)
 }
 
@@ -139,11 +146,12 @@ const movingLooks = 5
 
 // look takes up what changed, if anything did.
 func (k *keeper) look(ctx context.Context) {
-	now := k.app.config.get()
-	if !now.project.Gateway.AutoReload || k.app.StopRequested() {
+	if !k.app.config.get().project.Gateway.AutoReload || k.app.StopRequested() {
 		return
 	}
 	k.app.refreshAPIKey()
+	k.renewSettled(ctx)
+	now := k.app.config.get()
 	if k.unsure {
 		k.settleLimits(ctx, now)
 	}
@@ -164,7 +172,9 @@ func (k *keeper) look(ctx context.Context) {
 		return
 	}
 	k.moving = 0
-	k.finish(ctx, t)
+	if k.finish(ctx, t).OK {
+		k.renewAll(ctx, true) // what did not fit the configuration of before
+	}
 }
 
 // reload is one that somebody asked for.

@@ -16,6 +16,7 @@ import (
 type metrics struct {
 	up       *prometheus.GaugeVec
 	restarts *prometheus.CounterVec
+	replaced *prometheus.CounterVec
 	rpc      *prometheus.HistogramVec
 	commit   prometheus.Histogram
 	batch    prometheus.Histogram
@@ -35,6 +36,10 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Name: "al_provider_restarts_total",
 			Help: "Launches of a provider's process after the first.",
 		}, []string{"provider"}),
+		replaced: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "al_provider_replacements_total",
+			Help: "Attempts to put another file in the place of a provider that runs, by result: replaced, or failed, and what ran stays.",
+		}, []string{"provider", "result"}),
 		rpc: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "al_provider_rpc_seconds",
 			Help:    "Time of calls to a provider, without waiting for a restart.",
@@ -71,7 +76,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		Help: "Always 1; the version is the label.",
 	}, []string{"version"})
 	build.WithLabelValues(version.Version).Set(1)
-	r.MustRegister(m.up, m.restarts, m.rpc, m.commit, m.batch, m.reloads, m.loaded, m.loadedAt, build,
+	r.MustRegister(m.up, m.restarts, m.replaced, m.rpc, m.commit, m.batch, m.reloads, m.loaded, m.loadedAt, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -107,15 +112,26 @@ func (m *metrics) ofProviders(changed func()) pluginhost.Metrics {
 			}
 			m.up.WithLabelValues(provider, version).Set(value)
 			m.restarts.WithLabelValues(provider)
+			for _, result := range []string{api.ProviderReplaced, api.ProviderFailed} {
+				m.replaced.WithLabelValues(provider, result)
+			}
 			if up {
 				changed()
 			}
 		},
 		Restart: func(provider string) { m.restarts.WithLabelValues(provider).Inc() },
+		Replaced: func(provider string, ok bool) {
+			result := api.ProviderReplaced
+			if !ok {
+				result = api.ProviderFailed
+			}
+			m.replaced.WithLabelValues(provider, result).Inc()
+		},
 		Gone: func(provider string) {
 			gone := prometheus.Labels{"provider": provider}
 			m.up.DeletePartialMatch(gone)
 			m.restarts.DeletePartialMatch(gone)
+			m.replaced.DeletePartialMatch(gone)
 		},
 	}
 }

@@ -192,6 +192,7 @@ func TestAPIAnswersAsDescribed(t *testing.T) {
 
 	// The configuration.
 	c.ask("POST /api/reload", 200, "POST", "/api/reload", "")
+	c.ask("POST /api/providers/{type}/reload", 200, "POST", "/api/providers/bell/reload", "")
 	agent := filepath.Join(o.Project.Dir, "agents", "dev", "config.toml")
 	if err := os.WriteFile(agent, []byte("scale = \"two\"\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -235,6 +236,7 @@ func TestAPIAnswersAsDescribed(t *testing.T) {
 		{"POST /api/webhooks/explain", 400, "POST", "/api/webhooks/explain", `{"type":"gong"}`},
 		{"POST /api/webhooks/replay", 400, "POST", "/api/webhooks/replay", `{"ids":[]}`},
 		{"POST /api/plan", 400, "POST", "/api/plan", `{"proposal":7}`},
+		{"POST /api/providers/{type}/reload", 404, "POST", "/api/providers/gong/reload", ""},
 		{"POST /api/stop", 400, "POST", "/api/stop", `{"now":"yes"}`},
 	} {
 		c.ask(wrong.operation, wrong.status, wrong.method, wrong.path, wrong.body)
@@ -247,7 +249,7 @@ func TestAPIAnswersAsDescribed(t *testing.T) {
 	for operation := range c.asked { // nothing below /api goes without the key
 		method, path, _ := strings.Cut(operation, " ")
 		if strings.HasPrefix(path, "/api/") {
-			c.ask(operation, 401, method, strings.NewReplacer("{agent}", "dev", "{run}", running.ID, "{job}", "1", "{id}", receipt).Replace(path), "")
+			c.ask(operation, 401, method, strings.NewReplacer("{agent}", "dev", "{run}", running.ID, "{job}", "1", "{id}", receipt, "{type}", "bell").Replace(path), "")
 		}
 	}
 	c.key = right

@@ -43,7 +43,7 @@ func (p processes) Get(typ string) (sdk.Provider, error) {
 		}
 		return nil, errors.New(provider.Status().LastError)
 	}
-	return provider, nil
+	return provider.Pin(), nil
 }
 
 // ProviderDirs lists where a project's providers are looked for, the most

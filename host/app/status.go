@@ -56,6 +56,10 @@ func (a *App) Status(ctx context.Context) (api.Status, error) {
 		if s.State != pluginhost.Up {
 			provider.Error = s.LastError
 		}
+		if s.NotReplaced != "" {
+			at := s.NotReplacedAt.UTC()
+			provider.NotReplaced, provider.NotReplacedAt = s.NotReplaced, &at
+		}
 		out.Providers = append(out.Providers, provider)
 	}
 	return out, nil

@@ -35,6 +35,10 @@ under way end as they began.
 It is all or nothing: when something is wrong, everything that is wrong is told,
 the gateway goes on with what it had, and the exit code is 1.
 
+A provider whose file is another one now is replaced, too: the new process starts
+beside the old one, has to pass a self-test and to fit the configuration, and then
+takes over without a lost delivery. If it does not, the old one stays.
+
 A gateway does this by itself when files change, unless [gateway] autoReload is
 false. This command does not wait for it, and tells what came of it. SIGHUP does
 the same, and tells the log.`,
@@ -90,14 +94,40 @@ func showReloaded(s Streams, out api.Reloaded) {
 		fmt.Fprintf(s.Err, "%s not reloaded; the gateway goes on with configuration %s of %s\n", s.errPaint(red, "al:"),
 			out.Config.Digest, out.Config.LoadedAt.Local().Format(time.DateTime))
 	case api.ReloadUnchanged:
-		fmt.Fprintf(s.Out, "nothing has changed: configuration %s\n", out.Config.Digest)
+		what := "nothing has changed: configuration"
+		if len(out.Providers) > 0 {
+			what = "unchanged: configuration"
+		}
+		fmt.Fprintf(s.Out, "%s %s\n", what, out.Config.Digest)
 	default:
 		fmt.Fprintf(s.Out, "%s configuration %s\n", s.paint(green, "reloaded:"), out.Config.Digest)
 		for _, c := range out.Changes {
 			fmt.Fprintf(s.Out, "  %s\n", c)
 		}
 	}
+	for _, p := range out.Providers {
+		showProviderReloaded(s, p)
+	}
 	showNeedRestart(s, out.Config)
+}
+
+// showProviderReloaded says what became of a provider whose file may be another.
+func showProviderReloaded(s Streams, p api.ProviderReloaded) {
+	switch p.Outcome {
+	case api.ProviderFailed:
+		fmt.Fprintf(s.Err, "%s %s\n", s.errPaint(red, "error:"), printableLine(p.Detail))
+		if p.Before != "" {
+			fmt.Fprintf(s.Err, "%s provider %s not replaced; version %s goes on\n", s.errPaint(red, "al:"), p.Type, p.Before)
+		}
+	case api.ProviderUnchanged:
+		fmt.Fprintf(s.Out, "provider %s %s runs already\n", p.Type, p.Version)
+	default:
+		from := ""
+		if p.Before != "" {
+			from = " takes over from " + p.Before
+		}
+		fmt.Fprintf(s.Out, "%s provider %s %s%s\n", s.paint(green, "replaced:"), p.Type, p.Version, from)
+	}
 }
 
 // showConfig is what al stat says of the configuration.

@@ -109,6 +109,10 @@ func showStatus(s Streams, status api.Status, now time.Time) error {
 			line += ": " + p.Error
 		}
 		fmt.Fprintln(s.Out, line)
+		if p.NotReplaced != "" && p.NotReplacedAt != nil {
+			fmt.Fprintf(s.Out, "%s by the file that is there now, %s ago: %s\n", s.paint(red, "not replaced:"),
+				since(now, *p.NotReplacedAt), printableLine(p.NotReplaced))
+		}
 	}
 	if status.Paused {
 		fmt.Fprintf(s.Out, "project %s: %s; al resume lets it go on\n", s.paint(yellow, "paused"), printableLine(status.PausedReason))

@@ -42,6 +42,9 @@ func TestMain(m *testing.M) {
 // to go wrong later comes in the path of a request.
 func runFake(mode string) {
 	typ := mode
+	if other := beside("mode"); other != "" {
+		mode = other
+	}
 	switch mode {
 	case "garbage":
 		fmt.Println("hello from main")
@@ -180,14 +183,20 @@ func (f fake) Describe() sdk.Descriptor {
 	}
 }
 
-// fakeVersion comes from a file beside the program, so that a test can replace
-// it.
-func fakeVersion() string {
-	text, err := os.ReadFile(os.Args[0] + ".version")
+// beside reads a file beside the program, so that a test can replace what it is.
+func beside(what string) string {
+	text, err := os.ReadFile(os.Args[0] + "." + what)
 	if err != nil {
-		return "1.0.0"
+		return ""
 	}
 	return strings.TrimSpace(string(text))
+}
+
+func fakeVersion() string {
+	if v := beside("version"); v != "" {
+		return v
+	}
+	return "1.0.0"
 }
 
 func (f fake) Verify(_ context.Context, req sdk.Request, secrets []sdk.Secret) (sdk.Which, error) {

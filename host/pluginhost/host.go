@@ -48,6 +48,9 @@ type Options struct {
 	// Approve is asked before each launch whether the file that was found may be
 	// started, and says why not. Nil approves of everything.
 	Approve func(Binary) error
+	// Fit says whether the gateway can go on by what the process describes that
+	// is to replace another one. Nil takes any that passes the self-test.
+	Fit     func(typ string, next sdk.Provider) error
 	Metrics Metrics
 }
 
@@ -60,8 +63,11 @@ type Metrics struct {
 	Up func(provider, version string, up bool)
 	// Restart is told of each launch after the first that worked or failed.
 	Restart func(provider string)
-	// Gone is told of a provider that was removed; Up and Restart are not told
-	// of it any more.
+	// Replaced is told of each attempt to put another file in the place of a
+	// process that runs.
+	Replaced func(provider string, ok bool)
+	// Gone is told of a provider that was removed; the others but RPC are not
+	// told of it any more.
 	Gone func(provider string)
 }
 
@@ -73,6 +79,7 @@ type timing struct {
 	lookAgain              time.Duration // the longest wait before looking again for a file that was missing or unusable
 	drain, stop, killed    time.Duration // for calls in flight, for leaving when asked, for being gone after SIGKILL
 	notice                 time.Duration // how long a failed call waits to learn that its process has ended
+	handover               time.Duration // how long a process that was replaced is there for those who hold it
 }
 
 var defaultTiming = timing{
@@ -86,6 +93,9 @@ var defaultTiming = timing{
 	stop:       5 * time.Second,
 	killed:     2 * time.Second,
 	notice:     250 * time.Millisecond,
+	// New routes are in place within milliseconds, and a delivery asks as soon
+	// as it has its routes.
+	handover: 2 * time.Second,
 }
 
 // Host owns the provider processes of this gateway.
@@ -210,43 +220,18 @@ func (h *Host) Provider(typ string) (*Provider, bool) {
 	return p, ok
 }
 
-// Reload starts a provider again from the file that is there now. The old
-// process answers until the new one does, and keeps its place if that one does
-// not start. A provider that is down is tried at once.
-func (h *Host) Reload(ctx context.Context, typ string) error {
-	p, ok := h.Provider(typ)
-	if !ok {
-		return fmt.Errorf("provider %s: not started, so there is nothing to reload", typ)
-	}
-	result := make(chan error, 1)
-	select {
-	case p.reload <- result:
-	case <-p.done:
-		return fmt.Errorf("provider %s: reload: the host is stopping", typ)
-	case <-ctx.Done():
-		return fmt.Errorf("provider %s: reload: %w", typ, context.Cause(ctx))
-	}
-	select {
-	case err := <-result:
-		if err != nil {
-			return fmt.Errorf("provider %s: reload: %w", typ, err)
-		}
-		return nil
-	case <-p.done:
-		return fmt.Errorf("provider %s: reload: the host is stopping", typ)
-	case <-ctx.Done():
-		return fmt.Errorf("provider %s: reload: %w", typ, context.Cause(ctx))
-	}
-}
-
 // Status returns the state of every provider, by type.
 func (h *Host) Status() []Status {
 	var all []Status
 	for _, p := range h.all() {
 		all = append(all, p.Status())
 	}
-	slices.SortFunc(all, func(a, b Status) int { return strings.Compare(a.Type, b.Type) })
+	sortByType(all, func(s Status) string { return s.Type })
 	return all
+}
+
+func sortByType[T any](list []T, typ func(T) string) {
+	slices.SortFunc(list, func(a, b T) int { return strings.Compare(typ(a), typ(b)) })
 }
 
 func (h *Host) all() []*Provider {

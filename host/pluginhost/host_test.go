@@ -136,6 +136,11 @@ func until(t testing.TB, what string, holds func() bool) {
 
 func ask(t testing.TB, p *Provider) view {
 	t.Helper()
+	return askAny(t, p)
+}
+
+func askAny(t testing.TB, p sdk.Provider) view {
+	t.Helper()
 	events, err := p.Parse(within(t, 20*time.Second), request("/look"))
 	if err != nil {
 		t.Fatalf("look: %v", err)

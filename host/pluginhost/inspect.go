@@ -33,7 +33,7 @@ func Inspect(ctx context.Context, opts Options, typ string) (out Inspected, err 
 		return out, err
 	}
 	out = Inspected{Descriptor: in.client.Describe(), Protocol: in.protocol}
-	return out, newProvider(h, typ).retire(in)
+	return out, newProvider(h, typ).retire(in, 0)
 }
 
 // Platforms reads from a program's header what it was built for, as

@@ -53,6 +53,11 @@ type instance struct {
 	up     time.Time
 	// protocol is the version that was negotiated.
 	protocol int
+	// owner and file are set once it has described itself.
+	owner *Provider
+	file  fileID
+	// leaving is closed when a process that was replaced takes no calls any more.
+	leaving chan struct{}
 	// warnings say who else could change the file.
 	warnings []string
 	// slots bounds the calls in flight; whoever holds all of them knows that
@@ -86,6 +91,7 @@ func (h *Host) launch(ctx context.Context, typ string) (*instance, error) {
 		path:   bin.Path,
 		slots:  make(chan struct{}, maxCalls),
 
+		leaving:  make(chan struct{}),
 		warnings: bin.Warnings,
 	}
 	in.plugin = plugin.NewClient(h.clientConfig(typ, in))

@@ -43,7 +43,7 @@ type Provider struct {
 	current    atomic.Pointer[instance] // nil while there is none
 	descriptor atomic.Pointer[sdk.Descriptor]
 	waiting    atomic.Int32
-	reload     chan chan<- error
+	orders     chan *order
 	retiring   sync.WaitGroup
 
 	first    chan struct{} // closed when the first launch worked or failed
@@ -56,6 +56,7 @@ type Provider struct {
 	mu      sync.Mutex
 	changed chan struct{} // closed and replaced when the state changes
 	status  Status
+	tried   fileID // what the last launch was of
 
 	telling sync.Mutex // over the metrics of up and restart
 	removed bool       // nothing more is told
@@ -75,7 +76,7 @@ func newProvider(h *Host, typ string) *Provider {
 		typ:     typ,
 		host:    h,
 		log:     h.log.With("provider", typ),
-		reload:  make(chan chan<- error),
+		orders:  make(chan *order),
 		first:   make(chan struct{}),
 		done:    make(chan struct{}),
 		changed: make(chan struct{}),
@@ -133,28 +134,44 @@ func (p *Provider) StartError() error {
 
 // Verify implements [sdk.Provider].
 func (p *Provider) Verify(ctx context.Context, req sdk.Request, secrets []sdk.Secret) (sdk.Which, error) {
-	return call(ctx, p, "verify", func(ctx context.Context, c client.Remote) (sdk.Which, error) {
+	return p.verify(ctx, nil, req, secrets)
+}
+
+func (p *Provider) verify(ctx context.Context, pin *instance, req sdk.Request, secrets []sdk.Secret) (sdk.Which, error) {
+	return call(ctx, p, pin, "verify", func(ctx context.Context, c client.Remote) (sdk.Which, error) {
 		return c.Verify(ctx, req, secrets)
 	})
 }
 
 // Challenge implements [sdk.Challenger].
 func (p *Provider) Challenge(ctx context.Context, req sdk.Request, secrets []sdk.Secret) (*sdk.Reply, error) {
-	return call(ctx, p, "challenge", func(ctx context.Context, c client.Remote) (*sdk.Reply, error) {
+	return p.challenge(ctx, nil, req, secrets)
+}
+
+func (p *Provider) challenge(ctx context.Context, pin *instance, req sdk.Request, secrets []sdk.Secret) (*sdk.Reply, error) {
+	return call(ctx, p, pin, "challenge", func(ctx context.Context, c client.Remote) (*sdk.Reply, error) {
 		return c.Challenge(ctx, req, secrets)
 	})
 }
 
 // Parse implements [sdk.Provider].
 func (p *Provider) Parse(ctx context.Context, req sdk.Request) ([]sdk.Event, error) {
-	return call(ctx, p, "parse", func(ctx context.Context, c client.Remote) ([]sdk.Event, error) {
+	return p.parse(ctx, nil, req)
+}
+
+func (p *Provider) parse(ctx context.Context, pin *instance, req sdk.Request) ([]sdk.Event, error) {
+	return call(ctx, p, pin, "parse", func(ctx context.Context, c client.Remote) ([]sdk.Event, error) {
 		return c.Parse(ctx, req)
 	})
 }
 
 // Deliver implements [sdk.Deliverer] in one round trip.
 func (p *Provider) Deliver(ctx context.Context, req sdk.Request, secrets []sdk.Secret, opts sdk.DeliverOptions) (sdk.Delivery, error) {
-	return call(ctx, p, "deliver", func(ctx context.Context, c client.Remote) (sdk.Delivery, error) {
+	return p.deliver(ctx, nil, req, secrets, opts)
+}
+
+func (p *Provider) deliver(ctx context.Context, pin *instance, req sdk.Request, secrets []sdk.Secret, opts sdk.DeliverOptions) (sdk.Delivery, error) {
+	return call(ctx, p, pin, "deliver", func(ctx context.Context, c client.Remote) (sdk.Delivery, error) {
 		return c.Deliver(ctx, req, secrets, opts)
 	})
 }
@@ -164,25 +181,34 @@ func (p *Provider) Samples() []sdk.Sample { return p.Describe().Samples }
 
 // Sample implements [sdk.Sampler].
 func (p *Provider) Sample(ctx context.Context, ask sdk.SampleAsk) (sdk.Request, error) {
-	return call(ctx, p, "sample", func(ctx context.Context, c client.Remote) (sdk.Request, error) {
+	return p.sample(ctx, nil, ask)
+}
+
+func (p *Provider) sample(ctx context.Context, pin *instance, ask sdk.SampleAsk) (sdk.Request, error) {
+	return call(ctx, p, pin, "sample", func(ctx context.Context, c client.Remote) (sdk.Request, error) {
 		return c.Sample(ctx, ask)
 	})
 }
 
 // CheckSettings implements [sdk.SettingsChecker].
 func (p *Provider) CheckSettings(ctx context.Context, source sdk.Source) ([]sdk.SettingProblem, error) {
-	if !p.Describe().ChecksSettings {
+	return p.checkSettings(ctx, nil, p.Describe(), source)
+}
+
+func (p *Provider) checkSettings(ctx context.Context, pin *instance, d sdk.Descriptor, source sdk.Source) ([]sdk.SettingProblem, error) {
+	if !d.ChecksSettings {
 		return nil, nil
 	}
-	return call(ctx, p, "check_settings", func(ctx context.Context, c client.Remote) ([]sdk.SettingProblem, error) {
+	return call(ctx, p, pin, "check_settings", func(ctx context.Context, c client.Remote) ([]sdk.SettingProblem, error) {
 		return c.CheckSettings(ctx, source)
 	})
 }
 
-// call makes one call to the process of the moment, waiting for one while there
-// is none. It is never made twice: what killed the process would kill the next.
-func call[T any](ctx context.Context, p *Provider, method string, f func(context.Context, client.Remote) (T, error)) (T, error) {
-	in, err := p.acquire(ctx)
+// call makes one call to a process, or, when that is none or has left, to the
+// process of the moment, waiting for one while there is none. It is never made
+// twice: what killed the process would kill the next.
+func call[T any](ctx context.Context, p *Provider, pin *instance, method string, f func(context.Context, client.Remote) (T, error)) (T, error) {
+	in, err := p.acquire(ctx, pin)
 	if err != nil {
 		var none T
 		return none, fmt.Errorf("provider %s: %s: %w", p.typ, method, err)
@@ -230,10 +256,14 @@ func (p *Provider) judge(ctx context.Context, in *instance, err error, took time
 	return fmt.Errorf("%w: %w", ErrProviderDown, err)
 }
 
-// acquire returns the process of the moment with one of its slots taken.
-func (p *Provider) acquire(ctx context.Context) (*instance, error) {
+// acquire returns a process with one of its slots taken: the one that is asked
+// for, or that of the moment.
+func (p *Provider) acquire(ctx context.Context, pin *instance) (*instance, error) {
 	for {
-		in := p.living()
+		in := pin
+		if in == nil || !in.there() {
+			in = p.living()
+		}
 		if in == nil {
 			var err error
 			if in, err = p.await(ctx); err != nil {
@@ -247,10 +277,23 @@ func (p *Provider) acquire(ctx context.Context) (*instance, error) {
 				return nil, err
 			}
 		}
-		if p.living() == in {
+		if p.living() == in || in == pin && in.there() {
 			return in, nil
 		}
 		<-in.slots // it was replaced while we waited
+	}
+}
+
+// there says whether a process, the one of the moment or one before it, takes
+// calls.
+func (in *instance) there() bool {
+	select {
+	case <-in.leaving:
+		return false
+	case <-in.proc.exited:
+		return false
+	default:
+		return true
 	}
 }
 

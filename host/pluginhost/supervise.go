@@ -33,6 +33,10 @@ type Status struct {
 	Restarts  int
 	LastError string    // why it died or did not start the last time
 	Since     time.Time // when the state began
+	// NotReplaced is why the file that is there now did not take the place of
+	// the process that runs, and NotReplacedAt when that was tried.
+	NotReplaced   string
+	NotReplacedAt time.Time
 }
 
 // supervise keeps one process of the provider running until ctx is done. It is
@@ -43,15 +47,15 @@ func (p *Provider) supervise(ctx context.Context) {
 	defer p.end()
 	defer p.enter(Stopped, nil)
 	defer p.retiring.Wait()
-	var asked chan<- error // who asked for the next launch is told of it
+	var asked *order // who asked for the next launch is told of it
 	for deaths := 0; ; {
-		in, err := p.host.launch(ctx, p.typ)
+		in, err := p.launch(ctx)
 		launched := err == nil
 		if launched {
 			p.publish(in)
 			p.told(asked, nil)
 			if in, err = p.serve(ctx, in); err == nil {
-				p.stopErr = p.retire(in)
+				p.stopErr = p.retire(in, p.host.timing.drain)
 				return
 			}
 			if time.Since(in.up) >= p.host.timing.healthy {
@@ -82,7 +86,7 @@ func (p *Provider) supervise(ctx context.Context) {
 		asked = nil
 		select {
 		case <-time.After(delay):
-		case asked = <-p.reload:
+		case asked = <-p.orders:
 		case <-ctx.Done():
 			return
 		}
@@ -91,19 +95,14 @@ func (p *Provider) supervise(ctx context.Context) {
 }
 
 // told tells those who wait for a launch what became of it.
-func (p *Provider) told(asked chan<- error, err error) {
+func (p *Provider) told(asked *order, err error) {
 	select {
 	case <-p.first:
 	default:
 		p.firstErr = err
 		close(p.first)
 	}
-	if asked != nil {
-		select {
-		case asked <- err: // buffered for the one word
-		default:
-		}
-	}
+	asked.answer(Replacement{Type: p.typ, Version: p.Describe().Version, Replaced: err == nil}, err)
 }
 
 // serve watches over a process until it dies or hangs, and returns the process
@@ -120,13 +119,10 @@ func (p *Provider) serve(ctx context.Context, in *instance) (*instance, error) {
 			return in, nil
 		case <-in.proc.exited:
 			return in, p.bury(ctx, in, nil)
-		case result := <-p.reload:
-			next, err := p.host.launch(ctx, p.typ)
-			if err == nil {
-				p.replace(in, next)
+		case o := <-p.orders:
+			if next := p.renew(ctx, in, o); next != in {
 				in, misses = next, 0
 			}
-			result <- err
 		case <-tick.C:
 			if err := p.ping(ctx, in); err == nil {
 				misses = 0
@@ -186,9 +182,9 @@ func (p *Provider) bury(ctx context.Context, in *instance, why error) error {
 
 // retire ends a process that calls do not reach any more: it waits for those in
 // flight, asks it to leave, and kills it if it does not.
-func (p *Provider) retire(in *instance) error {
+func (p *Provider) retire(in *instance, drain time.Duration) error {
 	t := p.host.timing
-	in.drain(p.host.force, t.drain)
+	in.drain(p.host.force, drain)
 	gone := make(chan struct{})
 	go func() {
 		defer close(gone)
@@ -237,6 +233,7 @@ func (p *Provider) publish(in *instance) {
 	p.current.Store(in)
 	p.enter(Up, func(s *Status) {
 		s.Version, s.Protocol, s.Path, s.PID = d.Version, in.protocol, in.path, in.proc.pid
+		s.NotReplaced, s.NotReplacedAt = "", time.Time{}
 	})
 	p.log.Info("provider up", "version", d.Version, "pid", in.proc.ID(), "path", in.path)
 	if !slices.Equal(p.warned, in.warnings) {
@@ -258,17 +255,6 @@ func (p *Provider) withdraw(in *instance, why error) {
 		}
 	})
 	p.tellUp(in.client.Describe().Version, false)
-}
-
-// replace lets calls through to the next process, and ends the old one beside.
-func (p *Provider) replace(old, next *instance) {
-	p.tellUp(old.client.Describe().Version, false)
-	p.publish(next)
-	p.retiring.Go(func() {
-		if err := p.retire(old); err != nil {
-			p.log.Error("old process of a reloaded provider", "error", err)
-		}
-	})
 }
 
 // logFailure logs why a launch failed, loudly when it is news.
