@@ -35,6 +35,9 @@ type Options struct {
 	Log         hclog.Logger
 	// Providers replaces the provider processes, in tests and benchmarks.
 	Providers Providers
+	// Listener is the port, when somebody else has opened it: systemd. It is
+	// closed in the end, also by a New that fails.
+	Listener *net.TCPListener
 	// Timing makes reloading quicker, in tests.
 	Timing Timing
 }
@@ -47,7 +50,7 @@ type App struct {
 	started     time.Time
 	url         string
 
-	listener   net.Listener
+	listener   *net.TCPListener
 	server     *http.Server
 	store      *sqlite.Store
 	providers  Providers
@@ -83,6 +86,9 @@ func New(ctx context.Context, o Options) (app *App, err error) {
 		}
 	}()
 
+	if o.Listener != nil {
+		a.listenOn(o.Listener)
+	}
 	release, err := lockProject(o.Project.Dir)
 	if err != nil {
 		return nil, err

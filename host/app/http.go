@@ -16,9 +16,17 @@ import (
 )
 
 // listen opens the port before anything else is started: a port that is taken
-// is found out at once.
+// is found out at once. One that was given stays, and is told where it is not
+// that of the configuration.
 func (a *App) listen(ctx context.Context, g config.Gateway) error {
 	address := net.JoinHostPort(g.Host, strconv.Itoa(g.Port))
+	if a.listener != nil {
+		if !sameAddress(a.listener.Addr(), g) {
+			a.log.Warn("the port is systemd's, and [gateway] host and port say another; they have no effect",
+				"listening", a.listener.Addr().String(), "configured", address)
+		}
+		return nil
+	}
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
@@ -28,6 +36,25 @@ func (a *App) listen(ctx context.Context, g config.Gateway) error {
 	case err != nil:
 		return fmt.Errorf("listen: %w; see [gateway] host and port in config.toml", err)
 	}
+	tcp, ok := l.(*net.TCPListener)
+	if !ok {
+		return errors.Join(fmt.Errorf("listen: %s is no TCP port", l.Addr()), l.Close())
+	}
+	a.listenOn(tcp)
+	return nil
+}
+
+// sameAddress says whether a port is one that the configuration allows.
+func sameAddress(is net.Addr, g config.Gateway) bool {
+	at, ok := is.(*net.TCPAddr)
+	if !ok || g.Port != 0 && g.Port != at.Port {
+		return false
+	}
+	want := net.ParseIP(g.Host)
+	return want == nil || want.Equal(at.IP) || want.IsUnspecified() && at.IP.IsUnspecified() // a name may be any
+}
+
+func (a *App) listenOn(l *net.TCPListener) {
 	a.listener = l
 	a.url = "http://" + l.Addr().String()
 	a.later(func() error {
@@ -36,7 +63,6 @@ func (a *App) listen(ctx context.Context, g config.Gateway) error {
 		}
 		return nil
 	})
-	return nil
 }
 
 func newServer(handler http.Handler, g config.Gateway, log hclog.Logger) *http.Server {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/action-llama/gateway/host/app"
 	"github.com/action-llama/gateway/host/config"
+	"github.com/action-llama/gateway/host/handover"
 )
 
 type startOptions struct {
@@ -88,8 +89,12 @@ func runStart(ctx context.Context, o startOptions) error {
 	if err := closeStdin(); err != nil {
 		return err
 	}
+	listener, err := handover.Inherited()
+	if err != nil {
+		return fmt.Errorf("not started: the socket of systemd: %w", err)
+	}
 	tuneMemory(p.Gateway.MaxInflightBytes)
-	gateway, err := app.New(ctx, app.Options{Project: p, Credentials: credentials, Log: log})
+	gateway, err := app.New(ctx, app.Options{Project: p, Credentials: credentials, Log: log, Listener: listener})
 	if err != nil {
 		if showJoined(o.streams, err) {
 			return errShown
