@@ -24,6 +24,8 @@ type project struct {
 	// what is measured is taking deliveries in.
 	command string // as it stands in TOML
 
+	batched bool // with a provider process that takes several deliveries in a call
+
 	vendors []vendor // instead: one agent that waits for all that these send
 	public  ed25519.PublicKey
 }
@@ -37,6 +39,8 @@ type gateway struct {
 	url   string
 	ready time.Duration // from exec to /ready
 	log   bytes.Buffer
+
+	batched bool
 }
 
 func (g *gateway) address() string { return strings.TrimPrefix(g.url, "http://") }
@@ -48,7 +52,7 @@ func launch(ctx context.Context, o options, p project, inProcess bool) (*gateway
 	if err != nil {
 		return nil, err
 	}
-	g := &gateway{root: root, dir: filepath.Join(root, "p")}
+	g := &gateway{root: root, dir: filepath.Join(root, "p"), batched: p.batched}
 	if err := p.write(g.dir, filepath.Join(root, "credentials")); err != nil {
 		return nil, err
 	}
@@ -71,6 +75,9 @@ func (g *gateway) start(ctx context.Context, o options, inProcess bool) error {
 		g.cmd = exec.Command(self, gatewayMode, g.dir)
 	}
 	g.cmd.Env = append(os.Environ(), "AL_CREDENTIALS_DIR="+filepath.Join(g.root, "credentials"))
+	if g.batched {
+		g.cmd.Env = append(g.cmd.Env, batchedEnv+"=1")
+	}
 	g.cmd.Stdout, g.cmd.Stderr = &g.log, &g.log
 	g.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	began := time.Now()

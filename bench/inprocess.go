@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/go-plugin"
 
 	"github.com/action-llama/gateway/host/app"
 	"github.com/action-llama/gateway/host/config"
@@ -51,7 +52,15 @@ func runInProcess(dir string) error {
 		Project: p, Credentials: credentials,
 		Log: hclog.New(&hclog.LoggerOptions{Level: hclog.Error, Output: os.Stderr}),
 	}
-	if os.Getenv(apartEnv) == "" {
+	switch {
+	case os.Getenv(batchedEnv) != "":
+		remote, err := startBatched(ctx, dir)
+		if err != nil {
+			return fmt.Errorf("provider not started: %w", err)
+		}
+		defer plugin.CleanupClients()
+		o.Providers = within{remote}
+	case os.Getenv(apartEnv) == "":
 		o.Providers = within{provider.New("bench")}
 	}
 	gateway, err := app.New(ctx, o)

@@ -32,9 +32,16 @@ func main() {
 		}
 		return
 	}
+	if filepath.Base(os.Args[0]) == batchProvider {
+		if err := serveBatches(); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	var o options
 	flag.StringVar(&o.bin, "bin", "bin", "folder with al and plugins/")
-	flag.StringVar(&o.only, "only", "", "measure one of start, latency, throughput, depth, agents, store, queue, recovery, prune, vendors and growth")
+	flag.StringVar(&o.only, "only", "", "measure one of start, latency, throughput, batching, depth, agents, store, queue, recovery, prune, vendors and growth")
 	flag.StringVar(&o.payloads, "payloads", "examples/demo/payloads", "folder with the demo's payloads")
 	flag.IntVar(&o.clients, "clients", 64, "connections that send at the same time")
 	flag.DurationVar(&o.round, "round", 5*time.Second, "length of one measurement")
@@ -112,6 +119,7 @@ func bench(ctx context.Context, o options) error {
 		{"start", startAndIdle},
 		{"latency", toProcess},
 		{"throughput", throughput},
+		{"batching", batching},
 		{"depth", depth},
 		{"agents", manyAgents},
 		{"store", groupCommit},
