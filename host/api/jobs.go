@@ -26,9 +26,10 @@ type Ask struct {
 type JobStatus struct {
 	ID       int64      `json:"id"`
 	Agent    string     `json:"agent"`
-	Trigger  string     `json:"trigger"` // webhook, schedule, manual
-	State    string     `json:"state"`   // waiting, running, done, failed, dropped, dead
-	Attempt  int        `json:"attempt"` // runs started so far
+	Trigger  string     `json:"trigger"`           // webhook, schedule, manual
+	Receipt  string     `json:"receipt,omitempty"` // of the delivery that it is for
+	State    string     `json:"state"`             // waiting, running, done, failed, dropped, dead
+	Attempt  int        `json:"attempt"`           // runs started so far
 	QueuedAt time.Time  `json:"queuedAt"`
 	ReadyAt  *time.Time `json:"readyAt,omitempty"` // while it waits for a time: not before this
 	EndedAt  *time.Time `json:"endedAt,omitempty"`
@@ -48,7 +49,7 @@ func (j JobStatus) Ended() bool {
 // API's words.
 func JobOf(j job.Job, runs []job.Run) JobStatus {
 	out := JobStatus{
-		ID: j.ID, Agent: j.Agent, Trigger: string(j.Trigger), State: string(j.State),
+		ID: j.ID, Agent: j.Agent, Trigger: string(j.Trigger), Receipt: j.Receipt, State: string(j.State),
 		Attempt: j.Attempt, QueuedAt: j.QueuedAt, Reason: j.Reason,
 	}
 	if j.State == job.Waiting && !j.ReadyAt.IsZero() {

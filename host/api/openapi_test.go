@@ -72,7 +72,7 @@ func TestDescriptionHasTheTypes(t *testing.T) {
 
 		"Status": Status{}, "AgentStatus": AgentStatus{}, "ProviderStatus": ProviderStatus{},
 		"Stats": Stats{}, "AgentStats": AgentStats{}, "Percentiles": Percentiles{},
-		"RunList": runList{}, "RunStatus": RunStatus{}, "JobStatus": JobStatus{},
+		"RunList": runList{}, "RunStatus": RunStatus{}, "JobStatus": JobStatus{}, "Prompt": Prompt{},
 		"Reloaded": Reloaded{}, "ProviderReloaded": ProviderReloaded{}, "Change": Change{}, "Problem": Problem{}, "ConfigStatus": ConfigStatus{},
 		"Killed": Killed{}, "Paused": Paused{}, "Stopping": Stopping{},
 

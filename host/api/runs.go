@@ -23,6 +23,8 @@ type Runs interface {
 	// Output is what a run has written so far, from a byte of it on; a negative
 	// number counts back from its end. Secrets in it are masked already.
 	Output(ctx context.Context, run string, from int64) (Output, error)
+	// Prompt is what a run's harness was told, with the same masked.
+	Prompt(ctx context.Context, run string) (Prompt, error)
 }
 
 // RunsQuery narrows a list of runs. Zero fields do not narrow.
@@ -92,6 +94,16 @@ type Output struct {
 	From int64 // its first byte's place in the whole
 }
 
+// Prompt is what a harness was told.
+type Prompt struct {
+	Text      string `json:"text"` // empty while the run is just starting, and when it is on another host
+	Size      int64  `json:"size"` // of all of it, in bytes
+	Truncated bool   `json:"truncated,omitempty"`
+}
+
+// MaxPrompt bounds what is told of a prompt.
+const MaxPrompt = 1 << 20
+
 type runList struct {
 	Runs []RunStatus `json:"runs"`
 }
@@ -128,6 +140,7 @@ func runsRoutes(g Runs) []route {
 			out, err := g.Output(r.Context(), r.PathValue("run"), from)
 			return out, err
 		}},
+		{"GET /api/runs/{run}/prompt", func(r *http.Request) (any, error) { return g.Prompt(r.Context(), r.PathValue("run")) }},
 	}
 }
 
@@ -175,6 +188,12 @@ func (c *Client) Runs(ctx context.Context, q RunsQuery) ([]RunStatus, error) {
 func (c *Client) Run(ctx context.Context, id string) (RunStatus, error) {
 	var out RunStatus
 	return out, c.get(ctx, "/api/runs/"+url.PathEscape(id), nil, &out)
+}
+
+// Prompt implements [Runs].
+func (c *Client) Prompt(ctx context.Context, run string) (Prompt, error) {
+	var out Prompt
+	return out, c.get(ctx, "/api/runs/"+url.PathEscape(run)+"/prompt", nil, &out)
 }
 
 // outputPatience bounds the transfer of a whole output over a slow line.

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/action-llama/gateway/host/api"
@@ -137,6 +138,37 @@ func (h *History) Output(ctx context.Context, run string, from int64) (out api.O
 	return api.Output{
 		ReadCloser: section{io.NewSectionReader(f, from, info.Size()-from), f}, From: from,
 	}, nil
+}
+
+// Prompt implements [api.Runs].
+func (h *History) Prompt(ctx context.Context, run string) (api.Prompt, error) {
+	if !api.IsRunID(run) { // it is about to become a path
+		return api.Prompt{}, api.NotFound("there is no run %q", run)
+	}
+	if _, err := h.Run(ctx, run); err != nil {
+		return api.Prompt{}, err
+	}
+	out, err := readPrompt(runner.ShownPromptFile(h.runs, run))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return out, fmt.Errorf("prompt of run %s: %w", run, err)
+	}
+	return out, nil
+}
+
+func readPrompt(file string) (out api.Prompt, err error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return out, err
+	}
+	defer func() { _ = f.Close() }()
+	info, err := f.Stat()
+	if err != nil {
+		return out, err
+	}
+	text, err := io.ReadAll(io.LimitReader(f, api.MaxPrompt))
+	out.Text, out.Size = strings.ToValidUTF8(string(text), "\uFFFD"), info.Size()
+	out.Truncated = int64(len(text)) < info.Size()
+	return out, err
 }
 
 type section struct {

@@ -154,6 +154,9 @@ func TestAPIAnswersAsDescribed(t *testing.T) {
 	await(t, "output", func() (string, error) {
 		return c.ask("GET /api/runs/{run}/output", 200, "GET", "/api/runs/"+running.ID+"/output?from=-100", ""), nil
 	}, func(text string) bool { return text == "start\n" })
+	if body := c.ask("GET /api/runs/{run}/prompt", 200, "GET", "/api/runs/"+running.ID+"/prompt", ""); !strings.Contains(body, "Look.") {
+		t.Errorf("the prompt is %s", body)
+	}
 	c.ask("POST /api/agents/{agent}/pause", 200, "POST", "/api/agents/dev/pause", `{"reason":"lunch"}`)
 	c.ask("POST /api/pause", 200, "POST", "/api/pause", "")
 	c.ask("GET /api/status", 200, "GET", "/api/status", "")
@@ -215,6 +218,7 @@ func TestAPIAnswersAsDescribed(t *testing.T) {
 		{"GET /api/runs", 404, "GET", "/api/runs?agent=nobody", ""},
 		{"GET /api/runs/{run}", 404, "GET", "/api/runs/none", ""},
 		{"GET /api/runs/{run}/output", 404, "GET", "/api/runs/none/output", ""},
+		{"GET /api/runs/{run}/prompt", 404, "GET", "/api/runs/none/prompt", ""},
 		{"GET /api/runs/{run}/output", 400, "GET", "/api/runs/" + running.ID + "/output?from=here", ""},
 		{"POST /api/runs/{run}/kill", 404, "POST", "/api/runs/none/kill", ""},
 		{"POST /api/runs/{run}/kill", 409, "POST", "/api/runs/" + running.ID + "/kill", ""},

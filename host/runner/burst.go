@@ -54,3 +54,6 @@ func sensitiveOf(spec Spec) []string {
 	}
 	return out
 }
+
+// hiddenOf returns all texts that nobody but the harness may see.
+func hiddenOf(spec Spec) []string { return append(sensitiveOf(spec), spec.Secrets...) }

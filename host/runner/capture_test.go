@@ -41,6 +41,31 @@ func TestRunMasksSecrets(t *testing.T) {
 	}
 }
 
+// What people see of a prompt hides what only the harness may see, of every event
+// in it.
+func TestRunMasksThePromptForPeople(t *testing.T) {
+	t.Parallel()
+	r, spec := setup(t, "true")
+	b := burst()
+	spec.Trigger, spec.Context, spec.Sensitive, spec.Merged = b.Trigger, b.Context, b.Sensitive, b.Merged
+	spec.Secrets, spec.Skill = []string{"s3cret-value"}, "Never say s3cret-value."
+	if res := r.Run(t.Context(), spec); res.State != job.Done {
+		t.Fatalf("got %+v", res)
+	}
+	shown, err := os.ReadFile(ShownPromptFile(r.opts.Dir, "r1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	told, err := os.ReadFile(r.opts.Dir + "/r1/prompt.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	hide := strings.NewReplacer("s3cret-value", "***", "hush-hush-1", "***", "hush-hush-3", "***")
+	if want := hide.Replace(string(told)); string(shown) != want || want == string(told) {
+		t.Errorf("shown:\n%s\nwant:\n%s", shown, want)
+	}
+}
+
 // The output can be followed while the run is under way.
 func TestRunOutputIsLive(t *testing.T) {
 	t.Parallel()

@@ -1,8 +1,10 @@
 package runner
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -16,6 +18,7 @@ import (
 type files struct {
 	dir     string
 	prompt  string
+	shown   string // the prompt for people
 	context string
 	output  string
 	// credentials is the folder of the agent's credentials; empty when it has
@@ -36,6 +39,7 @@ func (r *Runner) prepare(spec Spec) (files, error) {
 	f := files{
 		dir:     dir,
 		prompt:  filepath.Join(dir, "prompt.md"),
+		shown:   ShownPromptFile(r.opts.Dir, spec.RunID),
 		context: filepath.Join(dir, "context.json"),
 		output:  OutputFile(r.opts.Dir, spec.RunID),
 	}
@@ -53,6 +57,9 @@ func (r *Runner) prepare(spec Spec) (files, error) {
 	if err := os.WriteFile(f.prompt, []byte(text), 0o600); err != nil {
 		return f, fmt.Errorf("write the prompt: %w", err)
 	}
+	if err := writeMasked(f.shown, text, hiddenOf(spec)); err != nil {
+		return f, fmt.Errorf("write the prompt for people: %w", err)
+	}
 	if err := os.WriteFile(f.context, context, 0o600); err != nil {
 		return f, fmt.Errorf("write the context: %w", err)
 	}
@@ -63,6 +70,17 @@ func (r *Runner) prepare(spec Spec) (files, error) {
 		}
 	}
 	return f, nil
+}
+
+// writeMasked writes a text without the secrets in it.
+func writeMasked(file, text string, secrets []string) error {
+	var out bytes.Buffer
+	m := newMasker(&out, secrets)
+	_, err := io.WriteString(m, text)
+	if err = errors.Join(err, m.Close()); err != nil {
+		return err
+	}
+	return os.WriteFile(file, out.Bytes(), 0o600)
 }
 
 // writeCredentials writes files that nobody but the run may read.

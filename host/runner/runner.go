@@ -6,6 +6,7 @@
 // What it leaves in <dir>/<run id>/, for the owner's eyes only:
 //
 //	prompt.md      what the harness was told, also on its standard input
+//	shown.md       the same for people, masked like the output
 //	context.json   the event, schedule or request behind the run, as JSON
 //	output.log     standard output and error together, bounded and masked
 //	process.json   the harness's process, while there is one
@@ -103,6 +104,10 @@ func New(opts Options) (*Runner, error) {
 
 // OutputFile is where the output of a run is, below the folder of all runs.
 func OutputFile(dir, run string) string { return filepath.Join(dir, run, "output.log") }
+
+// ShownPromptFile is where the prompt of a run is as people may see it, below the
+// folder of all runs.
+func ShownPromptFile(dir, run string) string { return filepath.Join(dir, run, "shown.md") }
 
 // CredentialsDir is where the files of a run's credentials are, below the folder
 // of all runs.

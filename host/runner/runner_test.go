@@ -58,6 +58,7 @@ func TestRun(t *testing.T) {
 		".":               "drwx------",
 		"r1":              "drwx------",
 		"r1/prompt.md":    "-rw-------",
+		"r1/shown.md":     "-rw-------",
 		"r1/context.json": "-rw-------",
 		"r1/output.log":   "-rw-------",
 	}, modes); diff != "" {

@@ -44,7 +44,7 @@ func (r *Runner) execute(ctx context.Context, spec Spec, log hclog.Logger, res *
 	if err != nil {
 		return err
 	}
-	out, err := openCapture(f, append(sensitiveOf(spec), spec.Secrets...), r.opts.MaxOutput)
+	out, err := openCapture(f, hiddenOf(spec), r.opts.MaxOutput)
 	if err != nil {
 		return err
 	}
