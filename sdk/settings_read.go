@@ -231,7 +231,7 @@ func (s Setting) fault(text string) string {
 	case err != nil: // a descriptor like that does not validate
 		return "has a pattern that can not be read"
 	case !whole.MatchString(text):
-		return fmt.Sprintf("is not what it may be: %q%s", truncate(text, 60), s.example())
+		return fmt.Sprintf("can not be %q%s", truncate(text, 60), s.example())
 	}
 	return ""
 }
@@ -240,9 +240,9 @@ func (s Setting) fault(text string) string {
 func (s Setting) example() string {
 	switch {
 	case len(s.Values) > 0:
-		return fmt.Sprintf("; it is %s", oneOf(s.Values))
+		return ": " + oneOf(s.Values)
 	case s.Help != "":
-		return "; it is: " + s.Help
+		return ": " + strings.TrimSuffix(s.Help, ".")
 	default:
 		return ""
 	}

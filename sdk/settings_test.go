@@ -174,12 +174,12 @@ func TestAPersonIsToldWhatIsWrongWithSettings(t *testing.T) {
 		setting, item string
 		message       string // part of it
 	}{
-		"missing":              {map[string]any{}, "header", "", "is missing; it is: the header with the token"},
+		"missing":              {map[string]any{}, "header", "", "is missing: the header with the token"},
 		"empty":                {map[string]any{"header": ""}, "header", "", "is empty"},
 		"unknown":              {map[string]any{"heder": "x", "header": "X"}, "heder", "", "is not a setting of shop"},
 		"not a string":         {map[string]any{"header": int64(3)}, "header", "", "must be a string, got integer"},
 		"not a header":         {map[string]any{"header": "X Shop"}, "header", "", `"X Shop" is not the name of a header`},
-		"pattern":              {map[string]any{"header": "X", "event": "Sale!"}, "event", "", `is not what it may be: "Sale!"`},
+		"pattern":              {map[string]any{"header": "X", "event": "Sale!"}, "event", "", `can not be "Sale!"`},
 		"known values":         {map[string]any{"header": "X", "mode": "lvie"}, "mode", "", `must be "test" or "live", got "lvie"`},
 		"not a bool":           {map[string]any{"header": "X", "strict": "yes"}, "strict", "", "must be true or false, got string"},
 		"not an integer":       {map[string]any{"header": "X", "most": 1.5}, "most", "", "must be an integer, got float"},
@@ -187,7 +187,7 @@ func TestAPersonIsToldWhatIsWrongWithSettings(t *testing.T) {
 		"negative duration":    {map[string]any{"header": "X", "tolerance": int64(-1)}, "tolerance", "", "must be seconds (90)"},
 		"endless duration":     {map[string]any{"header": "X", "tolerance": int64(1 << 62)}, "tolerance", "", "at most a year"},
 		"item of a list":       {map[string]any{"header": "X", "names": []any{"a", int64(1)}}, "names", "1", "must be a string, got integer"},
-		"pattern of an item":   {map[string]any{"header": "X", "names": []any{"a", "B"}}, "names", "1", "is not what it may be"},
+		"pattern of an item":   {map[string]any{"header": "X", "names": []any{"a", "B"}}, "names", "1", `can not be "B"`},
 		"not a table":          {map[string]any{"header": "X", "attributes": "a"}, "attributes", "", "must be a table of strings, got string"},
 		"table in a table":     {map[string]any{"header": "X", "attributes": map[string]any{"a": map[string]any{}}}, "attributes", "a", "must be a string, got table"},
 		"a filter twice":       {map[string]any{"header": "X", "attributes": map[string]any{"events": "a"}}, "attributes", "events", "is a filter of shop already"},

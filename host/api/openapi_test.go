@@ -81,7 +81,7 @@ func TestDescriptionHasTheTypes(t *testing.T) {
 		"Explanation": deliveries.Explanation{}, "ExplainedEvent": deliveries.Event{},
 		"TriggerVerdict": deliveries.Verdict{}, "FilterCheck": deliveries.Check{}, "Candidate": deliveries.Candidate{},
 		"Replays": Replays{}, "ReplayResults": ReplayResults{}, "Replayed": deliveries.Replayed{},
-		"PlanRequest": deliveries.PlanRequest{}, "Proposal": deliveries.Proposal{}, "ProposedSource": deliveries.Source{},
+		"PlanRequest": deliveries.PlanRequest{}, "Proposal": deliveries.Proposal{}, "ProposedSource": deliveries.Source{}, "ProposedSetting": deliveries.SourceSetting{},
 		"ProposedAgent": deliveries.ProposedAgent{}, "ProposedTrigger": deliveries.ProposedTrigger{},
 		"ProposedFilter": deliveries.ProposedFilter{}, "PlanPage": deliveries.PlanPage{},
 		"PlanProblem": deliveries.Problem{}, "PlannedEvent": deliveries.PlannedEvent{}, "Unread": deliveries.Unread{},

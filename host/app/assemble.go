@@ -21,7 +21,7 @@ import (
 // need may be installed before the next one.
 func (a *App) assemble(p *config.Project) (*snapshot, config.Problems) {
 	w := wire(p, a.credentials, a.providers.Get)
-	problems := w.problems
+	problems := append(w.problems, w.settings...)
 	for _, source := range p.Sources {
 		switch err := w.down[source.Type]; {
 		case errors.Is(err, pluginhost.ErrNotFound), errors.Is(err, pluginhost.ErrUnusable):

@@ -119,6 +119,7 @@ func (c *checker) checkProviders(ctx context.Context) (map[string]sdk.Descriptor
 	}
 
 	w := wire(c.p, c.credentials, host.Get)
+	c.found(AboutConfig, w.settings...)
 	for _, p := range w.problems {
 		c.wired(p)
 	}
@@ -126,7 +127,9 @@ func (c *checker) checkProviders(ctx context.Context) (map[string]sdk.Descriptor
 	for _, status := range host.Status() {
 		c.checkProvider(ctx, dirs, status, w)
 		if route := w.routes.Types[status.Type]; route != nil && route.Unavailable == nil {
-			descriptors[status.Type] = route.Descriptor
+			for _, source := range route.Sources {
+				descriptors[source.Name] = route.Descriptor.With(source.Settings)
+			}
 		}
 	}
 	return descriptors, stop()

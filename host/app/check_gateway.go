@@ -45,7 +45,7 @@ func (c *checker) checkGateway(ctx context.Context, descriptors map[string]sdk.D
 	c.Gateway.Running, c.Gateway.URL = true, instance.URL
 	c.checkRunningProviders(ctx, instance)
 	for _, source := range c.p.Sources {
-		d, known := descriptors[source.Type]
+		d, known := descriptors[source.Name]
 		if !known || len(d.SignatureHeaders) == 0 {
 			continue // its provider is a finding of its own, or verifies nothing
 		}
@@ -72,7 +72,7 @@ func knock(ctx context.Context, address string, source config.Source, d sdk.Desc
 	if err != nil {
 		return "", err
 	}
-	req.Header = wronglySigned(d)
+	req.Header = wronglySigned(d.SignatureHeaders)
 	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	resp, err := client.Do(req)
 	if err != nil {

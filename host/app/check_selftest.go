@@ -23,9 +23,9 @@ const wrongSignature = "al-doctor: not a signature"
 const wrongBody = `{"al-doctor":"a request that nobody signed"}`
 
 // wronglySigned has every header by which a vendor signs.
-func wronglySigned(d sdk.Descriptor) http.Header {
+func wronglySigned(signatureHeaders []string) http.Header {
 	h := http.Header{"Content-Type": {"application/json"}, "User-Agent": {"al-doctor"}}
-	for _, name := range d.SignatureHeaders {
+	for _, name := range signatureHeaders {
 		h.Set(name, wrongSignature)
 	}
 	return h
@@ -34,18 +34,21 @@ func wronglySigned(d sdk.Descriptor) http.Header {
 // selfTest has a provider refuse a delivery that carries a wrong signature, with
 // the secrets that it would judge real ones by.
 func selfTest(ctx context.Context, route *ingest.Route) error {
-	if len(route.Descriptor.SignatureHeaders) == 0 {
+	headers := route.SignatureHeaders()
+	if len(headers) == 0 {
 		return nil // it verifies nothing, and does not claim to
 	}
 	var secrets []sdk.Secret
+	var names []string
 	unsigned := false
 	for _, source := range route.Sources {
 		secrets = append(secrets, source.Secrets...)
+		names = append(names, source.Name)
 		unsigned = unsigned || source.Unsigned
 	}
 	_, err := sdk.Deliver(ctx, route.Provider, sdk.Request{
-		Method: http.MethodPost, Path: "/webhooks/" + route.Descriptor.Type, Header: wronglySigned(route.Descriptor),
-		Body: []byte(wrongBody), ReceivedAt: time.Now(),
+		Method: http.MethodPost, Path: "/webhooks/" + route.Descriptor.Type, Header: wronglySigned(headers),
+		Body: []byte(wrongBody), ReceivedAt: time.Now(), Sources: route.SourcesNamed(names),
 	}, secrets, sdk.DeliverOptions{AllowUnsigned: unsigned})
 	switch {
 	case errors.Is(err, sdk.ErrBadSignature):

@@ -49,7 +49,10 @@ func (a *App) Replay(ctx context.Context, id string) deliveries.Replayed {
 func sourcesOf(p *config.Project) []deliveries.Source {
 	out := make([]deliveries.Source, 0, len(p.Sources))
 	for _, s := range p.Sources {
-		one := deliveries.Source{Name: s.Name, Type: s.Type}
+		one := deliveries.Source{Name: s.Name, Type: s.Type, At: s.Pos.String()}
+		for _, in := range s.Settings {
+			one.Settings = append(one.Settings, deliveries.SourceSetting{Name: in.Name, Value: in.Value, At: in.ValuePos.String()})
+		}
 		for _, ref := range s.Credentials {
 			one.Credentials = append(one.Credentials, ref.Instance)
 		}

@@ -263,7 +263,7 @@ func (k *keeper) settleLimits(ctx context.Context, now *snapshot) {
 func (k *keeper) rewire() {
 	now := k.app.config.get()
 	w := wire(now.project, k.app.credentials, k.app.providers.Get)
-	if err := w.problems.Err(); err != nil {
+	if err := append(w.problems, w.settings...).Err(); err != nil {
 		k.app.log.Error("a provider came up with which the configuration does not fit", "error", err)
 	}
 	next := *now

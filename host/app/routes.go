@@ -18,8 +18,9 @@ type wiring struct {
 	routes *ingest.Routes
 	// view is the same for those who look back at deliveries.
 	view *deliveries.View
-	// problems are what does not fit together.
-	problems config.Problems
+	// problems are what does not fit together; those of the settings of sources
+	// are apart.
+	problems, settings config.Problems
 	// down says of each type whose provider does not run why. Its sources are
 	// left out of matching, since nobody knows what their filters mean; their
 	// deliveries are refused with 503, so nothing is lost by it.
@@ -47,9 +48,15 @@ func wire(p *config.Project, credentials config.Credentials, find lookup) wiring
 			route.Sources = append(route.Sources, ingest.Source{Name: source.Name})
 			continue
 		}
-		descriptors[source.Name] = route.Descriptor
-		s, found := readSource(source, route.Descriptor, credentials)
-		w.problems = append(w.problems, found...)
+		settings, found := settle(source, route.Provider, route.Descriptor)
+		w.settings = append(w.settings, found...)
+		s, more := readSource(source, route.Descriptor, credentials)
+		w.problems = append(w.problems, more...)
+		if s.Settings = settings; found.Err() == nil {
+			descriptors[source.Name] = route.Descriptor.With(settings)
+		} else { // nor does anybody know what its filters mean
+			s = ingest.Source{Name: source.Name, Unsettled: true, Unusable: unsettled(source, found)}
+		}
 		route.Sources = append(route.Sources, s)
 		for _, ref := range source.Credentials {
 			ref = ref.For(route.Descriptor.Credential.Type)

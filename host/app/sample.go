@@ -42,6 +42,12 @@ func OpenProvider(ctx context.Context, p *config.Project, typ string, log hclog.
 	return provider, stop, nil
 }
 
+// SourceSettings returns those of a source, for whoever makes a delivery for it.
+func SourceSettings(source config.Source, p sdk.Provider, d sdk.Descriptor) (sdk.Settings, error) {
+	settings, problems := settle(source, p, d)
+	return settings, problems.Err()
+}
+
 // SourceSecret returns a secret that proves a source, or nil for one that takes
 // unsigned requests.
 func SourceSecret(source config.Source, d sdk.Descriptor, credentials config.Credentials) (*sdk.Secret, error) {

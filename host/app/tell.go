@@ -136,8 +136,9 @@ func keepSecrets(next, before *ingest.Routes) {
 		}
 		for i, source := range route.Sources {
 			at := slices.IndexFunc(old.Sources, func(s ingest.Source) bool { return s.Name == source.Name })
-			if source.Unusable != nil && at >= 0 && old.Sources[at].Unusable == nil && len(old.Sources[at].Secrets) > 0 {
+			if source.Unusable != nil && !source.Unsettled && at >= 0 && old.Sources[at].Unusable == nil && len(old.Sources[at].Secrets) > 0 {
 				route.Sources[i] = old.Sources[at]
+				route.Sources[i].Settings = source.Settings
 			}
 		}
 	}

@@ -27,6 +27,7 @@ func TestMain(m *testing.M) {
 		"al-provider-chime":    func() { sdk.Serve(chime{}) },
 		"al-provider-gullible": func() { sdk.Serve(gullible{}) },
 		"al-provider-github":   func() { sdk.Serve(github{}) },
+		"al-provider-parcel":   func() { sdk.Serve(parcel{}) },
 	})
 }
 
@@ -56,7 +57,7 @@ func setup(env *testscript.Env) error {
 		return err
 	}
 	// Not installed: a script that wants one links to it.
-	for _, name := range []string{"chime", "gullible", "github"} {
+	for _, name := range []string{"chime", "gullible", "github", "parcel"} {
 		path, err := exec.LookPath("al-provider-" + name)
 		if err != nil {
 			return err

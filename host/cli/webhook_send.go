@@ -136,7 +136,11 @@ func runWebhookSend(ctx context.Context, o webhookSendOptions) error {
 	if err != nil {
 		return err
 	}
-	req, err := o.request(ctx, provider, d, secret)
+	settings, err := app.SourceSettings(source, provider, d)
+	if err != nil {
+		return err
+	}
+	req, err := o.request(ctx, provider, source.Name, secret, settings)
 	if err != nil {
 		return err
 	}
@@ -200,13 +204,14 @@ func (o webhookSendOptions) sourceOf(p *config.Project) (config.Source, error) {
 }
 
 // request has the provider make the delivery.
-func (o webhookSendOptions) request(ctx context.Context, p sdk.Provider, d sdk.Descriptor, secret *sdk.Secret) (sdk.Request, error) {
+func (o webhookSendOptions) request(ctx context.Context, p sdk.Provider, source string, secret *sdk.Secret, settings sdk.Settings) (sdk.Request, error) {
+	d := sdk.Describe(p)
 	sampler, ok := p.(sdk.Sampler)
 	if !ok || len(d.Samples) == 0 {
 		return sdk.Request{}, fmt.Errorf("the provider %s %s can not make deliveries; a newer one may", d.Type, d.Version)
 	}
 	now := time.Now()
-	ask := sdk.SampleAsk{Name: o.event, Secret: secret, SentAt: now, Unique: job.NewID(now)}
+	ask := sdk.SampleAsk{Name: o.event, Secret: secret, Settings: settings, SentAt: now, Unique: job.NewID(now)}
 	if o.file != "" {
 		body, err := readBody(o.streams, o.file)
 		if err != nil {
@@ -215,6 +220,9 @@ func (o webhookSendOptions) request(ctx context.Context, p sdk.Provider, d sdk.D
 		ask.Body = []byte(ask.Fill(string(body)))
 	}
 	req, err := sampler.Sample(ctx, ask)
+	if len(d.Settings) > 0 { // its events can not be read without
+		req.Sources = []sdk.Source{{Name: source, Settings: settings, Unsigned: secret == nil}}
+	}
 	switch {
 	case errors.Is(err, sdk.ErrNoSample):
 		names := make([]string, len(d.Samples))
@@ -293,7 +301,7 @@ func (o webhookSendOptions) findReceipt(ctx context.Context, p sdk.Provider, mad
 	if json.Unmarshal([]byte(result.Answer), &said) == nil {
 		result.Receipt = said.Receipt
 	}
-	events, err := p.Parse(ctx, made)
+	events, err := sdk.Parse(ctx, p, made)
 	if o.to != "" || result.Status/100 != 2 || err != nil || len(events) == 0 || result.Receipt == "" && events[0].DeliveryID == "" {
 		return
 	}

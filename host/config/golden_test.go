@@ -12,6 +12,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
+
+	"github.com/action-llama/gateway/sdk"
 )
 
 var update = flag.Bool("update", false, "rewrite what the golden cases expect")
@@ -81,7 +83,12 @@ func TestProblems(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, problems := load(files(archive), "/project", Options{CheckSchedule: fakeSchedule})
+			p, problems := load(files(archive), "/project", Options{CheckSchedule: fakeSchedule})
+			for _, s := range p.Sources { // as a provider without settings has it
+				_, found := s.ReadSettings(sdk.Descriptor{Type: s.Type})
+				problems = append(problems, found...)
+			}
+			problems = problems.Sorted()
 			got, want, found := render(problems), "", false
 			for i, f := range archive.Files {
 				if f.Name == "problems" {

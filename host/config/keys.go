@@ -122,7 +122,7 @@ func listedKeys() []Key {
 		{projectFile, "webhooks.<name>.credential", "", "",
 			`Whose signature to accept: an instance of the provider's credential ("MyOrg"), with its type ("my_secret:MyOrg"), or a list while one replaces the other. Without it, unsigned requests are taken.`},
 		{projectFile, "webhooks.<name>.allowUnsigned", "", "",
-			"false makes a missing credential an error. true changes nothing."},
+			"false makes a missing credential an error. true changes nothing. All other keys are settings of the source's provider, if it has any; its page lists them."},
 		{anyAgent, "credentials", "", "",
 			`What its runs get to see: ["api_token", "git_ssh:work"]. A name without an instance means "default".`},
 		{anyAgent, "webhooks[].source", "", "",

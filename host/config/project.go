@@ -69,6 +69,7 @@ type Source struct {
 	// is how one is replaced without a gap. None means that unsigned requests
 	// are taken.
 	Credentials []CredentialRef
+	Settings    []SourceSetting // keys that are not the host's, in the order of the file
 	Pos         Pos
 	TypePos     Pos
 }

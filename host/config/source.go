@@ -57,23 +57,14 @@ func (l *loader) source(of *entry, in *value, path string) Source {
 			}
 			unsigned = e
 		default:
-			// Settings that a provider brings along would be looked up here.
-			// Today there is one kind: a credential by its type.
+			// A credential by its type, or a setting of the provider: no name fits
+			// both.
 			known := keysOf(projectFile, "webhooks.<name>")
 			if strings.Contains(e.key, "_") && credentialName.MatchString(e.key) && spelling.Nearest(e.key, known) == "" {
 				s.Credentials = append(s.Credentials, l.sourceCredentials(e, path+"."+e.key, e.key)...)
 				continue
 			}
-			_, isForeign := foreignProjectKeys()[e.key]
-			_, isTop := topKeysHere()[e.key]
-			if (isTop || isForeign) && spelling.Nearest(e.key, known) == "" {
-				// The original's own documentation has such lines this far down,
-				// so they must not keep a project from loading.
-				l.problems.add(Warnf(e.pos, "%s.%s has no effect in a source", path, e.key).
-					WithFix("move the line above the first [section]"))
-				continue
-			}
-			l.unknown(e, path+"."+e.key, known, nil)
+			s.Settings = append(s.Settings, sourceSetting(e))
 		}
 	}
 	if l.broken {

@@ -46,6 +46,18 @@ type Source struct {
 	Name        string   `json:"name"`
 	Type        string   `json:"type"`
 	Credentials []string `json:"credentials,omitempty"` // their instances; none: it takes unsigned requests
+	// Settings are those that its provider has beside the host's keys.
+	Settings []SourceSetting `json:"settings,omitempty"`
+	// At is where it is written: file:line:column.
+	At string `json:"at,omitempty"`
+}
+
+// SourceSetting is a setting of a source as it is written.
+type SourceSetting struct {
+	Name string `json:"name"`
+	// Value is a string, a boolean, a number, or a list or an object of strings.
+	Value any    `json:"value"`
+	At    string `json:"at"`
 }
 
 // Trigger is where a trigger is written, and what the matcher calls it.
@@ -64,6 +76,19 @@ var ErrUnread = errors.New("the delivery can not be read")
 // parse asks the provider what a recorded request means. Its errors are
 // ErrUnread, unless ctx is done.
 func (v *View) parse(ctx context.Context, r job.Receipt) ([]sdk.Event, error) {
+	return v.parseAs(ctx, r, v.settledSources(r.Provider, r.Sources))
+}
+
+// settledSources are sources with their settings, for a provider that has some.
+func (v *View) settledSources(typ string, names []string) []sdk.Source {
+	if route := v.Routes.Types[typ]; route != nil {
+		return route.SourcesNamed(names)
+	}
+	return nil
+}
+
+// parseAs is parse by given settings of the sources.
+func (v *View) parseAs(ctx context.Context, r job.Receipt, as []sdk.Source) ([]sdk.Event, error) {
 	route := v.Routes.Types[r.Provider]
 	switch {
 	case route == nil:
@@ -71,8 +96,9 @@ func (v *View) parse(ctx context.Context, r job.Receipt) ([]sdk.Event, error) {
 	case route.Unavailable != nil:
 		return nil, fmt.Errorf("%w: the provider %s does not run: %w", ErrUnread, r.Provider, route.Unavailable)
 	}
-	events, err := route.Provider.Parse(ctx, sdk.Request{
+	events, err := sdk.Parse(ctx, route.Provider, sdk.Request{
 		Method: r.Method, Path: r.Path, Query: r.Query, Header: r.Header, Body: r.Body, ReceivedAt: r.ReceivedAt,
+		Sources: as,
 	})
 	switch {
 	case err != nil && ctx.Err() != nil:

@@ -122,9 +122,9 @@ func (v *View) explain(r job.Receipt, sources []string, events []sdk.Event) (*Ex
 	for i, e := range events {
 		one := Event{Attributes: hide.attributes(e.Attributes), Agents: []string{}, Triggers: []Verdict{}}
 		hits, _ := v.Routes.Match(sources, &e)
-		source := ""
-		if len(sources) > 0 {
-			source = sources[0]
+		own, source := ingest.EventSources(sources, &e), ""
+		if len(own) > 0 {
+			source = own[0]
 		}
 		for n, h := range hits {
 			one.Agents = append(one.Agents, h.Agent)
@@ -139,7 +139,7 @@ func (v *View) explain(r job.Receipt, sources []string, events []sdk.Event) (*Ex
 			return nil, fmt.Errorf("event %d: %w", i, err)
 		}
 		one.Context = hide.context(one.Context)
-		one.Triggers = v.verdicts(sources, e, hits, hide)
+		one.Triggers = v.verdicts(own, e, hits, hide)
 		x.Events[i] = one
 	}
 	return x, nil

@@ -173,19 +173,37 @@ func (b *Book) plan(ctx context.Context, view *View, p proposed, listed job.Rece
 		}
 	}
 	then, lost := p.sources(r)
-	hide := hiderOf(events)
+	after, err := p.read(ctx, view, r, then, events)
+	switch {
+	case errors.Is(err, ErrUnread):
+		page.Unread = append(page.Unread, Unread{Receipt: r.ID, Why: "by the changed settings: " + err.Error()})
+		return nil
+	case err != nil:
+		return err
+	}
+	hide := hiderOf(slices.Concat(events, after))
 	seen := map[string]int{}
-	for i, e := range events {
+	for i := range max(len(events), len(after)) {
+		// Other settings may read more events out of a delivery, or fewer.
+		shown := after
+		if i < len(events) {
+			shown = events
+		}
+		e := shown[i]
 		one := PlannedEvent{
 			Identity: identity(r, e, i, seen), Receipt: r.ID, ReceivedAt: r.ReceivedAt, Provider: r.Provider, Sources: r.Sources,
 			Event: ingest.Kind(e), Subject: hide.text("", subjectOf(e)), Now: []string{}, Then: []string{}, Lost: lost,
 		}
-		if b.Live {
+		switch {
+		case i >= len(events):
+		case b.Live:
 			one.Now = agentsOf(one.Now, view.Routes, r.Sources, &e)
-		} else {
+		default:
 			one.Now, taken = recorded(one.Now, taken, e)
 		}
-		one.Then = agentsOf(one.Then, p.routes, then, &e)
+		if i < len(after) {
+			one.Then = agentsOf(one.Then, p.routes, then, &after[i])
+		}
 		page.Events = append(page.Events, one)
 	}
 	return nil
@@ -222,9 +240,10 @@ func identity(r job.Receipt, e sdk.Event, i int, seen map[string]int) string {
 		}
 		return id + "#" + strconv.Itoa(i)
 	}
-	n := seen[e.DeliveryID]
-	seen[e.DeliveryID]++
-	return r.Provider + " " + strings.Join(r.Sources, ",") + " " + e.DeliveryID + "#" + strconv.Itoa(n)
+	key := r.Provider + " " + strings.Join(ingest.EventSources(r.Sources, &e), ",") + " " + e.DeliveryID
+	n := seen[key]
+	seen[key]++
+	return key + "#" + strconv.Itoa(n)
 }
 
 // subjectOf says in a few words what an event is about.
@@ -246,21 +265,44 @@ type proposed struct {
 	old    []Source // of the configuration that the receipts were proved by, if it is known
 	new    []Source
 	routes *ingest.Routes // without providers: what they say is known
+	// settings of the sources whose providers have some, by name.
+	settings map[string]sdk.Settings
+}
+
+// read has the provider read a delivery by the settings of the proposal, where
+// they are others than those by which the events were read.
+func (p proposed) read(ctx context.Context, view *View, r job.Receipt, sources []string, events []sdk.Event) ([]sdk.Event, error) {
+	var as []sdk.Source
+	for _, name := range sources {
+		if settings, ok := p.settings[name]; ok {
+			as = append(as, sdk.Source{Name: name, Settings: settings})
+		}
+	}
+	was := view.settledSources(r.Provider, r.Sources)
+	if len(as) == 0 || slices.EqualFunc(as, was, func(a, b sdk.Source) bool { return a.Name == b.Name && a.Settings.Equal(b.Settings) }) {
+		return events, nil
+	}
+	return view.parseAs(ctx, r, as)
 }
 
 // propose compiles a proposal with what the providers say of their filters.
 func (v *View) propose(p Proposal) (proposed, []Problem) {
-	descriptors := map[string]sdk.Descriptor{}
+	descriptors, settings := map[string]sdk.Descriptor{}, map[string]sdk.Settings{}
+	var problems []Problem
 	for _, s := range p.Sources {
 		d := sdk.Descriptor{} // of a type that nothing was received for yet
 		if route := v.Routes.Types[s.Type]; route != nil && route.Unavailable == nil {
 			d = route.Descriptor
+			read, found := s.settings(d)
+			problems = append(problems, found...)
+			if d = d.With(read); len(d.Settings) > 0 {
+				settings[s.Name] = read
+			}
 		}
 		descriptors[s.Name] = d
 	}
 	var enabled, disabled []match.Trigger
 	var policies []flow.Policy
-	var problems []Problem
 	for _, a := range p.Agents {
 		for _, t := range a.Triggers {
 			m := match.Trigger{Agent: a.Name, Source: t.Source, Pos: t.At}
@@ -282,7 +324,7 @@ func (v *View) propose(p Proposal) (proposed, []Problem) {
 	for _, f := range append(found, more...) {
 		problems = append(problems, Problem{Severity: f.Severity.String(), At: f.Pos, Message: f.Message})
 	}
-	return proposed{new: p.Sources, routes: &ingest.Routes{Matcher: matcher, Policies: policies}}, problems
+	return proposed{new: p.Sources, routes: &ingest.Routes{Matcher: matcher, Policies: policies}, settings: settings}, problems
 }
 
 // sources are those that a past delivery would have been proved for by the

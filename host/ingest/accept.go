@@ -37,7 +37,7 @@ func (d *accepting) receipt(outcome job.Outcome, events []sdk.Event) job.Receipt
 		Method:     d.req.Method,
 		Path:       d.req.Path,
 		Query:      d.req.Query,
-		Header:     withoutSignature(d.req.Header, d.route.Descriptor.SignatureHeaders),
+		Header:     withoutSignature(d.req.Header, d.route.SignatureHeaders()),
 		Body:       d.req.Body,
 		Outcome:    outcome,
 		Events:     len(events),
@@ -153,10 +153,12 @@ func (d *accepting) plan(routes *Routes, events []sdk.Event) (plan, error) {
 		key := e.DeliveryID
 		if key != "" {
 			// Events of one delivery may share its id; their order tells them apart.
-			if n := seen[key]; n > 0 {
+			// So do, without being told apart, those of several sources.
+			once := strings.Join(append([]string{key}, e.Sources...), "\n")
+			if n := seen[once]; n > 0 {
 				key += "#" + strconv.Itoa(n)
 			}
-			seen[e.DeliveryID]++
+			seen[once]++
 		}
 		hits, heldBack := routes.Match(d.sources, e)
 		p.fates[i] = job.Unmatched

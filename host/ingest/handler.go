@@ -146,6 +146,7 @@ func (h *Handler) answer(r *http.Request, routes *Routes, route *Route, start ti
 		Header:     r.Header,
 		Body:       b.bytes,
 		ReceivedAt: start,
+		Sources:    cand.sources,
 	}
 	left := max(route.Descriptor.ReplyDeadline-h.now().Sub(start), leastTime)
 	ctx, cancel := context.WithTimeout(r.Context(), share(left, wholeShare))
@@ -166,6 +167,9 @@ func (h *Handler) answer(r *http.Request, routes *Routes, route *Route, start ti
 		return h.refuseProvider(route, cand, err)
 	case delivery.Reply != nil:
 		return d.handshake(delivery.Reply)
+	}
+	if name, stray := strayEvent(d.sources, delivery.Events); stray {
+		return h.refuseProvider(route, cand, fmt.Errorf("the provider has an event for the source %q, which did not sign", name))
 	}
 	return d.accept(ctx, routes, delivery.Events)
 }

@@ -43,10 +43,14 @@ func (h *Handler) Replay(ctx context.Context, r job.Receipt) (Summary, error) {
 
 	req := sdk.Request{
 		Method: r.Method, Path: r.Path, Query: r.Query, Header: r.Header, Body: r.Body, ReceivedAt: r.ReceivedAt,
+		Sources: route.SourcesNamed(sources),
 	}
-	events, err := route.Provider.Parse(ctx, req)
+	events, err := sdk.Parse(ctx, route.Provider, req)
 	if err != nil {
 		return Summary{}, fmt.Errorf("%w: %w", ErrReplay, err)
+	}
+	if name, stray := strayEvent(sources, events); stray {
+		return Summary{}, fmt.Errorf("%w: the provider has an event for the source %q, which it was not for", ErrReplay, name)
 	}
 	now := h.now()
 	d := &accepting{h: h, route: route, req: req, sources: sources, start: now, id: job.NewID(now), replayOf: r.ID}

@@ -18,10 +18,10 @@ type Routes struct {
 	Policies []flow.Policy
 }
 
-// Match returns the agents that an event starts, and whether there are others
+// Match returns the agents that an event of a delivery starts, and whether there are others
 // that ignore who caused it.
 func (r *Routes) Match(sources []string, e *sdk.Event) (hits []match.Hit, heldBack bool) {
-	hits = r.Matcher.MatchFunc(sources, e.Attributes, func(trigger int) bool {
+	hits = r.Matcher.MatchFunc(EventSources(sources, e), e.Attributes, func(trigger int) bool {
 		_, held := r.HoldsBack(trigger, e)
 		heldBack = heldBack || held
 		return !held
@@ -57,10 +57,42 @@ type Route struct {
 	Unavailable error
 }
 
+// SignatureHeaders are those by which any source of the route is signed.
+func (r *Route) SignatureHeaders() []string {
+	d := r.Descriptor
+	if len(d.Settings) == 0 {
+		return d.SignatureHeaders
+	}
+	for _, s := range r.Sources {
+		d = d.With(s.Settings)
+	}
+	return d.SignatureHeaders
+}
+
+// SourcesNamed returns sources as a provider with settings needs them to read a
+// request that they have; nothing for one without.
+func (r *Route) SourcesNamed(names []string) []sdk.Source {
+	if len(r.Descriptor.Settings) == 0 {
+		return nil
+	}
+	var out []sdk.Source
+	for _, s := range r.Sources {
+		if slices.Contains(names, s.Name) && !s.Unsettled {
+			out = append(out, s.forProvider())
+		}
+	}
+	return out
+}
+
 // Source is one [webhooks.<name>] with the secrets that prove it.
 type Source struct {
 	Name    string
 	Secrets []sdk.Secret
+	// Settings are what its provider is to know of it.
+	Settings sdk.Settings
+	// Unsettled: the settings make no sense to the provider. Unusable says why,
+	// and nothing is delivered.
+	Unsettled bool
 	// Unsigned: the source has no credential and takes what nobody signed.
 	Unsigned bool
 	// Unusable, when set, is why its credential could not be read. Others of
@@ -68,10 +100,15 @@ type Source struct {
 	Unusable error
 }
 
+func (s Source) forProvider() sdk.Source {
+	return sdk.Source{Name: s.Name, Settings: s.Settings, Unsigned: s.Unsigned}
+}
+
 // candidates are the sources that a request to a path may belong to, in the
 // form that a provider needs.
 type candidates struct {
 	secrets  []sdk.Secret
+	sources  []sdk.Source // for a provider with settings
 	unsigned []string
 	unusable error
 }
@@ -87,6 +124,9 @@ func (r *Route) candidates(name string) (candidates, bool) {
 		}
 		found = true
 		c.secrets = append(c.secrets, s.Secrets...)
+		if len(r.Descriptor.Settings) > 0 && !s.Unsettled {
+			c.sources = append(c.sources, s.forProvider())
+		}
 		if s.Unsigned {
 			c.unsigned = append(c.unsigned, s.Name)
 		}
@@ -121,4 +161,26 @@ func (c candidates) matched(d sdk.Delivery) []sdk.Secret {
 		}
 	}
 	return secrets
+}
+
+// EventSources returns the sources of a delivery that an event is for: all, unless
+// the provider says which.
+func EventSources(delivered []string, e *sdk.Event) []string {
+	if len(e.Sources) == 0 {
+		return delivered
+	}
+	return slices.DeleteFunc(slices.Clone(delivered), func(name string) bool { return !slices.Contains(e.Sources, name) })
+}
+
+// strayEvent says which source an event claims that the delivery was not proved
+// for, if there is one.
+func strayEvent(delivered []string, events []sdk.Event) (source string, stray bool) {
+	for _, e := range events {
+		for _, name := range e.Sources {
+			if !slices.Contains(delivered, name) {
+				return name, true
+			}
+		}
+	}
+	return "", false
 }
