@@ -143,12 +143,13 @@ func (a *App) startProviders(ctx context.Context, o Options, m *metrics) (<-chan
 	p := o.Project
 	a.providers = o.Providers
 	if a.providers == nil {
-		dirs, err := ProviderDirs(p)
+		folders, err := FoldersOf(p)
 		if err != nil {
 			return nil, err
 		}
 		a.providers = processes{pluginhost.New(pluginhost.Options{
-			Dirs:         dirs,
+			Dirs:         folders.Dirs,
+			Approve:      folders.approve,
 			RuntimeDir:   StateDir(p.Dir),
 			Log:          a.log,
 			MaxBody:      p.Gateway.MaxBodyBytes,

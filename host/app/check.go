@@ -69,6 +69,7 @@ func Check(ctx context.Context, p *config.Project, credentials config.Credential
 	if err != nil {
 		return c.Checked, err
 	}
+	c.checkPlugins()
 	c.checkExposure()
 	c.checkAgents(ctx)
 	c.checkGateway(ctx, descriptors)
@@ -138,7 +139,7 @@ func (c *checker) checkProviders(ctx context.Context) (map[string]sdk.Descriptor
 // startForCheck starts the providers of a project for somebody who asks them and
 // takes no deliveries.
 func startForCheck(ctx context.Context, p *config.Project, log hclog.Logger) (processes, func() error, error) {
-	dirs, err := ProviderDirs(p)
+	folders, err := FoldersOf(p)
 	if err != nil {
 		return processes{}, nil, err
 	}
@@ -148,7 +149,7 @@ func startForCheck(ctx context.Context, p *config.Project, log hclog.Logger) (pr
 		return processes{}, nil, err
 	}
 	host := processes{pluginhost.New(pluginhost.Options{
-		Dirs: dirs, RuntimeDir: runtime, Log: log,
+		Dirs: folders.Dirs, Approve: folders.approve, RuntimeDir: runtime, Log: log,
 		StartTimeout: p.Plugins.StartTimeout, CallTimeout: p.Plugins.CallTimeout, Env: p.Plugins.Env,
 	})}
 	starting, cancel := context.WithTimeout(ctx, checkPatience)

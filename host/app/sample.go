@@ -16,10 +16,9 @@ import (
 // OpenProvider starts one provider for what no delivery asks of it. The project
 // may be nil: then it is one that is installed for any.
 func OpenProvider(ctx context.Context, p *config.Project, typ string, log hclog.Logger) (sdk.Provider, func() error, error) {
-	dirs, err := InstalledProviderDirs()
+	folders, err := FoldersOf(p)
 	opts := pluginhost.Options{Log: log}
 	if p != nil {
-		dirs, err = ProviderDirs(p)
 		opts.StartTimeout, opts.CallTimeout, opts.Env = p.Plugins.StartTimeout, p.Plugins.CallTimeout, p.Plugins.Env
 	}
 	if err != nil {
@@ -29,7 +28,7 @@ func OpenProvider(ctx context.Context, p *config.Project, typ string, log hclog.
 	if err != nil {
 		return nil, nil, err
 	}
-	opts.Dirs, opts.RuntimeDir = dirs, runtime
+	opts.Dirs, opts.Approve, opts.RuntimeDir = folders.Dirs, folders.approve, runtime
 	host := processes{pluginhost.New(opts)}
 	stop := func() error { return errors.Join(host.Stop(context.WithoutCancel(ctx)), os.RemoveAll(runtime)) }
 	starting, cancel := context.WithTimeout(ctx, checkPatience)

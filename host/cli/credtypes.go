@@ -34,17 +34,14 @@ type catalog struct {
 // project may be nil.
 func readCatalog(ctx context.Context, s Streams, p *config.Project) (catalog, error) {
 	var c catalog
-	dirs, err := app.InstalledProviderDirs()
-	if p != nil {
-		dirs, err = app.ProviderDirs(p)
-	}
+	folders, err := app.FoldersOf(p)
 	if err != nil {
 		return c, err
 	}
 	busy := startProgress(s, "asking the providers")
 	defer busy.stop()
 	// One that does not start is not a reason to store nothing.
-	c.descriptors, c.failed = app.DescribeIn(ctx, dirs, app.TypesIn(dirs), hclog.NewNullLogger())
+	c.descriptors, c.failed = app.DescribeIn(ctx, folders, app.TypesIn(folders.Dirs), hclog.NewNullLogger())
 	for _, d := range c.descriptors {
 		if d.Credential.Type == "" || c.has(d.Credential.Type) {
 			continue

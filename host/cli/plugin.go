@@ -5,14 +5,25 @@ import "github.com/spf13/cobra"
 func newPlugin(s Streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "plugin",
-		Short: "Make, install and check providers",
-		Long: `Make, install and check providers: the programs that know vendors, one for each
-type of source.`,
-		Example: "  al plugin --help",
-		Args:    words(cobra.NoArgs),
-		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Short: "Make, install, check and replace providers",
+		Long: `Make, install, check and replace providers: the programs that know vendors, one
+for each type of source. What is installed in a project is recorded in
+al-plugins.lock, and runs as it was recorded or not at all.`,
+		Example: `  al plugin add acme-1.4.0.tar.gz        install, and record
+  al plugin ls                           what there is, and how it is
+  al plugin verify                       is everything as it was recorded
+  al plugin upgrade acme-1.5.0.tar.gz    replace, without losing a delivery
+  al plugin rollback acme                and go back`,
+		Args: words(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(
+		newPluginAdd(s, runPluginAdd),
+		newPluginLs(s, runPluginLs),
+		newPluginRm(s, runPluginRm),
+		newPluginVerify(s, runPluginVerify),
+		newPluginUpgrade(s, runPluginUpgrade),
+		newPluginRollback(s, runPluginRollback),
 		newPluginTest(s, runPluginTest),
 	)
 	return cmd

@@ -1,6 +1,7 @@
 package cli_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"io"
@@ -57,7 +58,7 @@ func setup(env *testscript.Env) error {
 		return err
 	}
 	// Not installed: a script that wants one links to it.
-	for _, name := range []string{"chime", "gullible", "github", "parcel"} {
+	for _, name := range []string{"bell", "chime", "gullible", "github", "parcel"} {
 		path, err := exec.LookPath("al-provider-" + name)
 		if err != nil {
 			return err
@@ -126,10 +127,20 @@ func capture(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv(args[0], found[1])
 }
 
-// bell is a provider of which the host knows nothing.
+// bell is a provider of which the host knows nothing. A script that wraps it can
+// make another version of it, and one without filters.
 type bell struct{}
 
 func (bell) Describe() sdk.Descriptor {
+	d := theBell()
+	d.Version = cmp.Or(os.Getenv("BELL_VERSION"), d.Version)
+	if os.Getenv("BELL_WITHOUT") == "filters" {
+		d.Filters, d.Example = nil, nil
+	}
+	return d
+}
+
+func theBell() sdk.Descriptor {
 	return sdk.Descriptor{
 		Type: "bell", Name: "Door bell", Version: "1.2.3",
 		Credential:       sdk.Credential{Type: "bell_secret", Fields: []sdk.Field{{Name: "secret", Label: "Secret", Secret: true, Generated: true}}},

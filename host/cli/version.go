@@ -63,12 +63,12 @@ func runVersion(ctx context.Context, o versionOptions) error {
 		Version: version.Version, Protocol: sdk.ProtocolVersion,
 		Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH, Providers: []versionProvider{},
 	}
-	dirs, err := providerDirs(o.project)
+	folders, err := providerFolders(o.project)
 	if err != nil {
 		return err
 	}
 	line := startProgress(o.streams, "asking the installed providers")
-	list, err := app.Installed(ctx, dirs, hclog.NewNullLogger())
+	list, err := app.Installed(ctx, folders, hclog.NewNullLogger())
 	line.stop()
 	if err != nil {
 		return err
@@ -87,14 +87,14 @@ func runVersion(ctx context.Context, o versionOptions) error {
 	return nil
 }
 
-// providerDirs are the folders of a project's providers, or of any project's
+// providerFolders are the folders of a project's providers, or of any project's
 // where there is none.
-func providerDirs(project string) ([]string, error) {
+func providerFolders(project string) (app.ProviderFolders, error) {
 	if _, err := os.Stat(filepath.Join(project, "config.toml")); errors.Is(err, fs.ErrNotExist) {
-		return app.InstalledProviderDirs()
+		return app.FoldersOf(nil)
 	}
 	p, _ := config.Load(project, config.Options{}) // what is wrong with it is not asked here
-	return app.ProviderDirs(p)
+	return app.FoldersOf(p)
 }
 
 func showVersion(s Streams, r versionReport) {

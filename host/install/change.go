@@ -99,16 +99,29 @@ func (c *Change) usable(typ string) error {
 	return nil
 }
 
+// Upgradable says which offers there is nothing to replace by.
+func (c *Change) Upgradable(offers []Offer) error {
+	var errs []error
+	for _, o := range offers {
+		if err := c.usable(o.Type); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		if _, locked := c.Lock[o.Type]; locked {
+			continue
+		}
+		if _, err := os.Lstat(c.File(o.Type)); errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, fmt.Errorf("no %s is installed in %s; al plugin add PATH installs it", o.Type, c.Folder))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // Upgrade puts an offer in place of what is installed, and keeps that for a
 // rollback.
 func (c *Change) Upgrade(o Offer) (Done, error) {
-	if err := c.usable(o.Type); err != nil {
+	if err := c.Upgradable([]Offer{o}); err != nil {
 		return Done{}, err
-	}
-	if _, locked := c.Lock[o.Type]; !locked {
-		if _, err := os.Lstat(c.File(o.Type)); errors.Is(err, fs.ErrNotExist) {
-			return Done{}, fmt.Errorf("no %s is installed in %s; al plugin add PATH installs it", o.Type, c.Folder)
-		}
 	}
 	return c.put(o)
 }

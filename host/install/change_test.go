@@ -202,7 +202,7 @@ func TestCheckTellsWhatChanged(t *testing.T) {
 	if err := p.Approve(pluginhost.Binary{Type: "other", Path: "/anywhere/al-provider-other"}); err != nil {
 		t.Errorf("not locked: %v", err)
 	}
-	fails(t, approve("/elsewhere/al-provider-bell"), "is not where al-plugins.lock says that bell is installed")
+	fails(t, approve("/elsewhere/al-provider-bell"), "/elsewhere/al-provider-bell comes before "+p.File("bell"))
 
 	tampered := program(t, here(), "tampered")
 	write(t, p.File("bell"), tampered)
@@ -216,6 +216,7 @@ func TestCheckTellsWhatChanged(t *testing.T) {
 	if err := os.Remove(p.File("bell")); err != nil {
 		t.Fatal(err)
 	}
+	fails(t, approve("/elsewhere/al-provider-bell"), "/elsewhere/al-provider-bell is not started, since al-plugins.lock names bell 1.0, and there is no "+p.File("bell"))
 	if err := os.Symlink(filepath.Join(dir, "a", "al-provider-bell"), p.File("bell")); err != nil {
 		t.Fatal(err)
 	}

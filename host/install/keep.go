@@ -26,9 +26,17 @@ type Kept struct {
 
 func (p Place) keptFolder(typ string) string { return filepath.Join(p.Folder, ".kept", typ) }
 
-// Kept lists what a rollback can go back to, the latest first. What is damaged
-// is none.
+// Kept lists what a rollback can go back to, the latest first: not what is in
+// place anyway, and nothing that is damaged.
 func (p Place) Kept(typ string) ([]Kept, error) {
+	kept, err := p.kept(typ)
+	if current, missing := sumFile(p.File(typ)); missing == nil {
+		kept = slices.DeleteFunc(kept, func(k Kept) bool { return k.Sum == current })
+	}
+	return kept, err
+}
+
+func (p Place) kept(typ string) ([]Kept, error) {
 	entries, err := os.ReadDir(p.keptFolder(typ))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -36,7 +44,6 @@ func (p Place) Kept(typ string) ([]Kept, error) {
 	if err != nil {
 		return nil, err
 	}
-	current, _ := sumFile(p.File(typ)) // none is equal to no other
 	var kept []Kept
 	for _, e := range entries {
 		n, err := strconv.Atoi(e.Name())
@@ -51,7 +58,7 @@ func (p Place) Kept(typ string) ([]Kept, error) {
 		program := filepath.Join(k.dir, sdk.BinaryPrefix+typ)
 		k.Entry = lock[typ]
 		recorded, _, known := k.Entry.here(program)
-		if k.Sum, err = sumFile(program); err != nil || !known || k.Sum != recorded || k.Sum == current {
+		if k.Sum, err = sumFile(program); err != nil || !known || k.Sum != recorded {
 			continue
 		}
 		kept = append(kept, k)

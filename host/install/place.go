@@ -160,14 +160,16 @@ func (p Place) Approve(b pluginhost.Binary) error {
 	if _, locked := lock[b.Type]; !locked {
 		return nil
 	}
-	if !sameFolder(filepath.Dir(b.Path), p.Folder) {
-		return fmt.Errorf("%s is not where %s says that %s is installed, which is %s; remove it, or take %s out of the lock with al plugin rm %s",
-			b.Path, LockName, b.Type, p.File(b.Type), b.Type, b.Type)
+	c := p.check(lock, b.Type)
+	switch here := sameFolder(filepath.Dir(b.Path), p.Folder); {
+	case here && c.State == OK:
+		return nil
+	case !here && c.State == Missing:
+		return fmt.Errorf("%s is not started, since %s", b.Path, c.Problem)
+	case !here && c.State != Shadowed: // the folders are others than this place knows
+		return fmt.Errorf("%s comes before %s, which %s names; remove it, or take %s out of the lock with al plugin rm %s", b.Path, c.Path, LockName, b.Type, b.Type)
 	}
-	if c := p.check(lock, b.Type); c.State != OK {
-		return errors.New(c.Problem)
-	}
-	return nil
+	return errors.New(c.Problem)
 }
 
 // short is enough of a sum to tell it from another.

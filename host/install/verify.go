@@ -115,7 +115,7 @@ func (p Place) recognise(c Checked) string {
 			return fmt.Sprintf(" (the one for %s)", platform)
 		}
 	}
-	kept, err := p.Kept(c.Type)
+	kept, err := p.kept(c.Type)
 	if err != nil {
 		return ""
 	}

@@ -119,3 +119,10 @@ func sortedKeys(m map[string][]string) []string {
 	slices.Sort(keys)
 	return keys
 }
+
+// Types lists the types of which the folders have a file, whether it can be run
+// or not.
+func Types(dirs []string) []string {
+	byType, _ := candidates(dirs)
+	return sortedKeys(byType)
+}
