@@ -174,7 +174,7 @@ func (c *checker) wired(p config.Problem) {
 }
 
 func (c *checker) checkProvider(ctx context.Context, dirs []string, status pluginhost.Status, w wiring) {
-	p := CheckedProvider{Type: status.Type, Version: status.Version, Path: status.Path, Protocol: sdk.ProtocolVersion, OK: status.State == pluginhost.Up}
+	p := CheckedProvider{Type: status.Type, Version: status.Version, Path: status.Path, Protocol: status.Protocol, OK: status.State == pluginhost.Up}
 	i := slices.IndexFunc(c.p.Sources, func(s config.Source) bool { return s.Type == status.Type })
 	at := c.p.Sources[i].TypePos
 	if err := w.down[status.Type]; err != nil {
@@ -198,6 +198,9 @@ func (c *checker) checkProvider(ctx context.Context, dirs []string, status plugi
 			c.found(AboutProviders, config.Notef(at, "provider %s: %s is not used, since %s comes first", status.Type, path, binary.Path).
 				WithFix("remove the one that is not meant"))
 		}
+	}
+	if p.OK && p.Protocol < sdk.ProtocolVersion {
+		c.found(AboutProviders, oldProtocol(at, p.Type, p.Protocol, sdk.ProtocolVersion))
 	}
 	if p.OK {
 		if err := selfTest(ctx, w.routes.Types[status.Type]); err != nil {

@@ -44,7 +44,7 @@ func (c *checker) checkPlugins() {
 		case k.State == install.Missing && notFound != nil: // where it is needed it is only not found
 			c.found(AboutProviders, config.Errorf(at, "%s", problem))
 		}
-		if k.Entry.Protocol < sdk.ProtocolVersion {
+		if k.Entry.Protocol < sdk.ProtocolVersion && !slices.Contains(needed, k.Type) { // of the others, what is spoken counts
 			c.found(AboutProviders, oldProtocol(at, k.Type, k.Entry.Protocol, sdk.ProtocolVersion))
 		}
 	}
