@@ -1,0 +1,221 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/action-llama/gateway/host/store"
+)
+
+const (
+	// lookEvery is how often the database's clock is looked at, on the
+	// connection that listens; it tells also whether that still works.
+	lookEvery = 5 * time.Second
+	// workPause keeps notices apart. Every notice makes all hosts look.
+	workPause = 20 * time.Millisecond
+	// listenAgain is the pause before a lost connection is made anew.
+	listenAgain = time.Second
+	// maxSaying bounds the notices that wait. One that is not sent is found
+	// out later, by those who look regularly.
+	maxSaying = 64
+
+	sayWork   = "work"
+	sayCancel = "cancel "
+)
+
+// talk is how hosts tell each other to look.
+type talk struct {
+	pools    *pools
+	clock    *clock
+	log      hclog.Logger
+	onWork   func()
+	onCancel func(run, reason string)
+	channel  string
+
+	working chan struct{} // holds one notice of work
+	saying  chan string   // notices of else
+
+	ctx  context.Context
+	end  context.CancelFunc
+	both sync.WaitGroup
+}
+
+// newTalk looks at the clock, so that the store has it from the start.
+func newTalk(ctx context.Context, p *pools, c *clock, opts Options) (*talk, error) {
+	t := &talk{
+		pools: p, clock: c, log: opts.Log, onWork: opts.OnWork, onCancel: opts.OnCancel,
+		working: make(chan struct{}, 1), saying: make(chan string, maxSaying),
+	}
+	t.ctx, t.end = context.WithCancel(context.WithoutCancel(ctx))
+	// Of this schema: several projects may share a database.
+	asked := time.Now()
+	var now int64
+	if err := p.read.QueryRow(ctx, `SELECT 'al_' || 'project'::regclass::oid, al_now()`).Scan(&t.channel, &now); err != nil {
+		return nil, err
+	}
+	c.set(now, asked, time.Now())
+	return t, nil
+}
+
+func (t *talk) start() {
+	t.both.Go(t.say)
+	t.both.Go(t.listen)
+}
+
+func (t *talk) stop() {
+	t.end()
+	t.both.Wait()
+}
+
+// work says that there may be work, or room for it.
+func (t *talk) work() {
+	select {
+	case t.working <- struct{}{}:
+	default:
+	}
+}
+
+func (t *talk) accepted(a store.Accepted) {
+	for _, v := range a.Verdicts {
+		if v == store.Enqueued || v == store.Merged {
+			t.work()
+			break
+		}
+	}
+	t.cancelled(a.Cancelled)
+}
+
+func (t *talk) cancelled(runs []string) {
+	for _, run := range runs {
+		select {
+		case t.saying <- sayCancel + encodeText(run):
+		default: // its host hears of it when it renews its lease
+		}
+	}
+}
+
+// say sends notices. They are no part of the transactions they are about: those
+// would have to commit one after the other, all hosts' together.
+func (t *talk) say() {
+	for {
+		notice := sayWork
+		select {
+		case <-t.ctx.Done():
+			return
+		case <-t.working:
+		case notice = <-t.saying:
+		}
+		ctx, cancel := context.WithTimeout(t.ctx, writeTimeout)
+		if _, err := t.pools.write.Exec(ctx, `SELECT pg_notify($1, $2)`, t.channel, notice); err != nil && t.ctx.Err() == nil {
+			t.log.Debug("other hosts could not be told to look", "error", withoutAddress(err))
+		}
+		cancel()
+		if notice == sayWork && !t.pause(workPause) {
+			return
+		}
+	}
+}
+
+// pause waits, and reports whether to go on.
+func (t *talk) pause(d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-t.ctx.Done():
+		return false
+	}
+}
+
+// listen hears the notices of other hosts, for as long as the store is open.
+func (t *talk) listen() {
+	for quiet := false; ; quiet = true {
+		err := t.listenOnce()
+		if t.ctx.Err() != nil {
+			return
+		}
+		if !quiet {
+			t.log.Debug("the connection that listens was lost", "error", withoutAddress(err))
+		}
+		if !t.pause(listenAgain) {
+			return
+		}
+	}
+}
+
+func (t *talk) listenOnce() error {
+	config := t.pools.config.ConnConfig.Copy()
+	config.OnNotification = func(_ *pgconn.PgConn, n *pgconn.Notification) { t.hear(n) }
+	c, err := pgx.ConnectConfig(t.ctx, config)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		_ = c.Close(ctx) // it is broken or not needed any more
+	}()
+	if _, err := c.Exec(t.ctx, `LISTEN `+pgx.Identifier{t.channel}.Sanitize()); err != nil {
+		return err
+	}
+	t.onWork() // what was said before was not heard
+	for {
+		if err := t.look(c); err != nil {
+			return err
+		}
+		ctx, cancel := context.WithTimeout(t.ctx, lookEvery)
+		for ctx.Err() == nil {
+			if err := c.PgConn().WaitForNotification(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+				cancel()
+				return err
+			}
+		}
+		cancel()
+		if err := t.ctx.Err(); err != nil {
+			return err
+		}
+	}
+}
+
+// look reads the database's clock.
+func (t *talk) look(c *pgx.Conn) error {
+	ctx, cancel := context.WithTimeout(t.ctx, lookEvery)
+	defer cancel()
+	asked := time.Now()
+	var now int64
+	if err := c.QueryRow(ctx, `SELECT al_now()`).Scan(&now); err != nil {
+		return err
+	}
+	t.clock.set(now, asked, time.Now())
+	return nil
+}
+
+func (t *talk) hear(n *pgconn.Notification) {
+	if run, ok := strings.CutPrefix(n.Payload, sayCancel); ok {
+		t.tellCancel(run)
+		return
+	}
+	t.onWork()
+}
+
+// tellCancel tells a run of this host, if it is one, why it is to end. Anybody
+// may send notices; what counts is in the table.
+func (t *talk) tellCancel(run string) {
+	t.both.Go(func() {
+		ctx, cancel := context.WithTimeout(t.ctx, writeTimeout)
+		defer cancel()
+		var reason string
+		if err := t.pools.read.QueryRow(ctx, `SELECT reason FROM run_cancels WHERE run = $1`, run).Scan(text{&reason}); err != nil {
+			return // it has ended, or the next renewal tells
+		}
+		t.onCancel(decodeText(run), reason)
+	})
+}
