@@ -155,6 +155,7 @@ func (a *App) startProviders(ctx context.Context, o Options, m *metrics) (<-chan
 			MaxBody:      p.Gateway.MaxBodyBytes,
 			StartTimeout: p.Plugins.StartTimeout,
 			CallTimeout:  p.Plugins.CallTimeout,
+			MaxMemory:    maxMemory(p.Plugins),
 			Env:          p.Plugins.Env,
 			Fit:          a.fits,
 			Metrics:      m.ofProviders(a.providerUp),

@@ -150,7 +150,7 @@ func startForCheck(ctx context.Context, p *config.Project, log hclog.Logger) (pr
 	}
 	host := processes{pluginhost.New(pluginhost.Options{
 		Dirs: folders.Dirs, Approve: folders.approve, RuntimeDir: runtime, Log: log,
-		StartTimeout: p.Plugins.StartTimeout, CallTimeout: p.Plugins.CallTimeout, Env: p.Plugins.Env,
+		StartTimeout: p.Plugins.StartTimeout, CallTimeout: p.Plugins.CallTimeout, MaxMemory: maxMemory(p.Plugins), Env: p.Plugins.Env,
 	})}
 	starting, cancel := context.WithTimeout(ctx, checkPatience)
 	defer cancel()
@@ -181,7 +181,7 @@ func (c *checker) checkProvider(ctx context.Context, dirs []string, status plugi
 		p.OK = false
 		for _, source := range c.p.Sources {
 			if source.Type == status.Type {
-				c.found(AboutProviders, config.Errorf(source.TypePos, "webhooks.%s: %v", source.Name, err))
+				c.unusable(config.Errorf(source.TypePos, "webhooks.%s: %v", source.Name, err), err)
 			}
 		}
 	}
@@ -190,9 +190,6 @@ func (c *checker) checkProvider(ctx context.Context, dirs []string, status plugi
 		p.SHA256, err = checksum(binary.Path)
 		if err != nil {
 			c.found(AboutProviders, config.Errorf(at, "provider %s: %v", status.Type, err))
-		}
-		for _, warning := range binary.Warnings {
-			c.found(AboutProviders, config.Warnf(at, "provider %s: %s", status.Type, warning))
 		}
 		for _, path := range binary.Shadowed {
 			c.found(AboutProviders, config.Notef(at, "provider %s: %s is not used, since %s comes first", status.Type, path, binary.Path).
@@ -209,6 +206,17 @@ func (c *checker) checkProvider(ctx context.Context, dirs []string, status plugi
 		}
 	}
 	c.Providers = append(c.Providers, p)
+}
+
+// unusable is a finding about a provider that does not run. What others can
+// change may be mended.
+func (c *checker) unusable(p config.Problem, err error) {
+	var loose *pluginhost.LooseError
+	if !errors.As(err, &loose) || loose.Mode == 0 {
+		c.found(AboutProviders, p)
+		return
+	}
+	c.mendable(AboutProviders, p, chmod(loose.Path, loose.Mode&^0o022))
 }
 
 // checkExposure warns of what is worse than a source that takes anything: one

@@ -17,6 +17,7 @@ type metrics struct {
 	up       *prometheus.GaugeVec
 	restarts *prometheus.CounterVec
 	replaced *prometheus.CounterVec
+	faults   *prometheus.CounterVec
 	rpc      *prometheus.HistogramVec
 	commit   prometheus.Histogram
 	batch    prometheus.Histogram
@@ -40,6 +41,10 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Name: "al_provider_replacements_total",
 			Help: "Attempts to put another file in the place of a provider that runs, by result: replaced, or failed, and what ran stays.",
 		}, []string{"provider", "result"}),
+		faults: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "al_provider_faults_total",
+			Help: "What a provider did wrong, by kind; docs/provider-sandbox.md says what each is.",
+		}, []string{"provider", "kind"}),
 		rpc: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "al_provider_rpc_seconds",
 			Help:    "Time of calls to a provider, without waiting for a restart.",
@@ -76,7 +81,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		Help: "Always 1; the version is the label.",
 	}, []string{"version"})
 	build.WithLabelValues(version.Version).Set(1)
-	r.MustRegister(m.up, m.restarts, m.replaced, m.rpc, m.commit, m.batch, m.reloads, m.loaded, m.loadedAt, build,
+	r.MustRegister(m.up, m.restarts, m.replaced, m.faults, m.rpc, m.commit, m.batch, m.reloads, m.loaded, m.loadedAt, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -115,6 +120,9 @@ func (m *metrics) ofProviders(changed func()) pluginhost.Metrics {
 			for _, result := range []string{api.ProviderReplaced, api.ProviderFailed} {
 				m.replaced.WithLabelValues(provider, result)
 			}
+			for _, kind := range pluginhost.Faults() {
+				m.faults.WithLabelValues(provider, string(kind))
+			}
 			if up {
 				changed()
 			}
@@ -127,11 +135,15 @@ func (m *metrics) ofProviders(changed func()) pluginhost.Metrics {
 			}
 			m.replaced.WithLabelValues(provider, result).Inc()
 		},
+		Fault: func(provider string, kind pluginhost.Fault) {
+			m.faults.WithLabelValues(provider, string(kind)).Inc()
+		},
 		Gone: func(provider string) {
 			gone := prometheus.Labels{"provider": provider}
 			m.up.DeletePartialMatch(gone)
 			m.restarts.DeletePartialMatch(gone)
 			m.replaced.DeletePartialMatch(gone)
+			m.faults.DeletePartialMatch(gone)
 		},
 	}
 }

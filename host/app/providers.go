@@ -37,7 +37,7 @@ func (p processes) Get(typ string) (sdk.Provider, error) {
 		}
 		return nil, fmt.Errorf("provider %s was not started", typ)
 	}
-	if provider.Describe().Name == "" { // it was never up
+	if !provider.Described() { // it was never up
 		if err := provider.StartError(); err != nil {
 			return nil, err
 		}
@@ -73,6 +73,14 @@ func appendInstalled(dirs []string) ([]string, error) {
 		self = resolved
 	}
 	return append(dirs, filepath.Join(filepath.Dir(self), "plugins")), nil
+}
+
+// maxMemory is the bound in the terms of the plugin host, where 0 is its default.
+func maxMemory(p config.Plugins) int64 {
+	if p.MaxMemoryBytes == 0 {
+		return -1
+	}
+	return p.MaxMemoryBytes
 }
 
 // typesOf lists the provider types that a project names, each once.

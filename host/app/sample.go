@@ -20,6 +20,7 @@ func OpenProvider(ctx context.Context, p *config.Project, typ string, log hclog.
 	opts := pluginhost.Options{Log: log}
 	if p != nil {
 		opts.StartTimeout, opts.CallTimeout, opts.Env = p.Plugins.StartTimeout, p.Plugins.CallTimeout, p.Plugins.Env
+		opts.MaxMemory = maxMemory(p.Plugins)
 	}
 	if err != nil {
 		return nil, nil, err

@@ -61,7 +61,7 @@ func needRestart() []string {
 	return []string{
 		"gateway.host", "gateway.port", "gateway.maxBodyBytes", "gateway.maxInflightBytes", "gateway.readTimeout",
 		"store.url", "maxAttempts",
-		"plugins.dir", "plugins.startTimeout", "plugins.callTimeout", "plugins.env",
+		"plugins.dir", "plugins.startTimeout", "plugins.callTimeout", "plugins.maxMemoryBytes", "plugins.env",
 	}
 }
 

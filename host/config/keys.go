@@ -73,6 +73,8 @@ func projectSettings() []setting[Project] {
 			"How long a provider may take to start."),
 		duration("plugins.callTimeout", 5*time.Second, time.Millisecond, func(p *p) *time.Duration { return &p.Plugins.CallTimeout },
 			"How long a provider may take for a call that no vendor waits for."),
+		size("plugins.maxMemoryBytes", 1<<30, 0, 1<<50, func(p *p) *int64 { return &p.Plugins.MaxMemoryBytes },
+			"Memory that a provider's process may take with its children, on Linux. One that takes more is ended and started again. 0 sets no limit."),
 	}
 }
 

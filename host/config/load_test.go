@@ -41,7 +41,7 @@ Do it.
 			Host: "127.0.0.1", Port: 8080, MaxBodyBytes: 33554432, MaxInflightBytes: 134217728,
 			ReadTimeout: 30 * time.Second, ShutdownGrace: 30 * time.Second, AutoReload: true,
 		},
-		Plugins: Plugins{StartTimeout: 10 * time.Second, CallTimeout: 5 * time.Second},
+		Plugins: Plugins{StartTimeout: 10 * time.Second, CallTimeout: 5 * time.Second, MaxMemoryBytes: 1 << 30},
 		Agents: []Agent{{
 			Name: "dev", Dir: "/project/agents/dev", Schedule: "@daily", Timezone: "Local", Scale: 1,
 			Timeout: 15 * time.Minute, MaxWorkQueueSize: 100, RetryDelay: 30 * time.Second, OnLimit: "wait", CatchUp: "none", Flow: standardFlow(), Skill: "Do it.\n",
@@ -82,6 +82,7 @@ command = ["claude", "-p"]
 dir = "providers"
 startTimeout = 20
 callTimeout = "250ms"
+maxMemoryBytes = 209715200
 [plugins.env]
 github = ["HTTPS_PROXY", "no_proxy"]
 
@@ -136,7 +137,7 @@ Look around.
 		Store:  Store{URL: NewSecret("postgres://al:hunter2@db/al")},
 		Runner: Runner{Command: []string{"claude", "-p"}},
 		Plugins: Plugins{
-			Dir: "/project/providers", StartTimeout: 20 * time.Second, CallTimeout: 250 * time.Millisecond,
+			Dir: "/project/providers", StartTimeout: 20 * time.Second, CallTimeout: 250 * time.Millisecond, MaxMemoryBytes: 200 << 20,
 			Env: map[string][]string{"github": {"HTTPS_PROXY", "no_proxy"}},
 		},
 		Sources: []Source{

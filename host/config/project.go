@@ -56,6 +56,8 @@ type Plugins struct {
 	Dir          string // absolute; empty means the usual places
 	StartTimeout time.Duration
 	CallTimeout  time.Duration // for calls that no vendor's deadline bounds
+	// MaxMemoryBytes is for each provider; 0 sets no limit.
+	MaxMemoryBytes int64
 	// Env names, by provider type, variables of the host that its process may
 	// see beside the usual few.
 	Env map[string][]string

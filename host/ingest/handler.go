@@ -193,8 +193,16 @@ func (h *Handler) refuseBody(route *Route, err error) answer {
 	}
 }
 
+// misbehaving is the error of a provider that answered, with what it has no right
+// to say. Another attempt would most likely get the same.
+type misbehaving interface {
+	error
+	Misbehaved() bool
+}
+
 func (h *Handler) refuseProvider(route *Route, cand candidates, err error) answer {
 	typ := route.Descriptor.Type
+	var bad misbehaving
 	switch {
 	case errors.Is(err, sdk.ErrBadSignature):
 		if cand.unusable != nil && len(cand.secrets) == 0 {
@@ -214,6 +222,9 @@ func (h *Handler) refuseProvider(route *Route, cand candidates, err error) answe
 	case errors.Is(err, context.DeadlineExceeded):
 		h.quiet.log("delivery refused: the provider was too slow", typ, "error", err)
 		return unavailable("provider_slow", "the provider did not answer in time")
+	case errors.As(err, &bad) && bad.Misbehaved():
+		h.quiet.log("delivery refused: the provider's answer can not be gone by", typ, "error", err)
+		return refuse(http.StatusBadGateway, "illegal_answer", "the provider's answer can not be gone by")
 	default:
 		h.quiet.log("delivery refused: the provider failed", typ, "error", err)
 		return unavailable("provider_down", "the provider failed")

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -145,25 +144,6 @@ func machoTargets(f *os.File) []string {
 		targets = append(targets, name(arch.Cpu))
 	}
 	return targets
-}
-
-// writableByOthers warns about a file or its folder that someone other than
-// root and this user can change: they decide what runs with our credentials.
-func writableByOthers(path string) []string {
-	var warnings []string
-	for _, p := range []string{path, filepath.Dir(path)} {
-		info, err := os.Stat(p)
-		if err != nil {
-			continue
-		}
-		if perm := info.Mode().Perm(); perm&0o022 != 0 {
-			warnings = append(warnings, fmt.Sprintf("%s can be changed by others (mode %s); run: chmod go-w %s", p, perm, p))
-		}
-		if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Uid != 0 && !ownedByMe(info) {
-			warnings = append(warnings, fmt.Sprintf("%s belongs to user %d, who is neither root nor the one al runs as", p, st.Uid))
-		}
-	}
-	return warnings
 }
 
 // numbers returns the device and the inode of a file.

@@ -81,6 +81,27 @@ func runFake(mode string) {
 	case "second", "both":
 		serveSecond(fake{typ: typ}, mode == "both")
 		return
+	case "liar":
+		serveLiar(typ, func(*providerv1.Descriptor) {})
+		return
+	case "clash":
+		serveLiar(typ, func(d *providerv1.Descriptor) {
+			d.Filters = []*providerv1.Filter{{Name: "label", Attribute: "label"}, {Name: "labels", Attribute: "label", MatchCase: true}}
+		})
+		return
+	case "typeless":
+		serveLiar(typ, func(d *providerv1.Descriptor) { d.Type = "" })
+		return
+	case "escapes":
+		serveLiar(typ, func(d *providerv1.Descriptor) { d.Version = "1.0.0\x1b[2J" })
+		return
+	case "boundless":
+		serveLiar(typ, func(d *providerv1.Descriptor) {
+			for n := range maxDescribed + 1 {
+				d.Filters = append(d.Filters, &providerv1.Filter{Name: fmt.Sprint("f", n), Attribute: "label"})
+			}
+		})
+		return
 	case "stubborn":
 		signal.Ignore(syscall.SIGTERM, syscall.SIGINT)
 		defer func() { select {} }() // Serve returns when it is asked to leave
@@ -144,12 +165,16 @@ func fork(ownSession bool) {
 	os.Setenv("FAKE_CHILD", fmt.Sprint(child.Process.Pid))
 }
 
+var leaked [][]byte
+
 // view is what a process sees of the world when it starts.
 type view struct {
 	PID, Group int
 	Child      string
 	Env, Files []string
 	Stdin      string
+	Status     string // of /proc, when it was asked
+	Limits     string
 	UserCPU    time.Duration
 	SystemCPU  time.Duration
 }
@@ -221,11 +246,38 @@ func (f fake) Parse(ctx context.Context, req sdk.Request) ([]sdk.Event, error) {
 		return nil, ctx.Err()
 	case "/deafhang":
 		select {}
+	case "/leak":
+		block := make([]byte, 200<<20)
+		for i := 0; i < len(block); i += 4096 {
+			block[i] = 1
+		}
+		leaked = append(leaked, block)
+	case "/leakfast":
+		for {
+			leaked = append(leaked, make([]byte, 64<<20))
+		}
+	case "/forkmany":
+		for range maxChildren + 1 {
+			fork(false)
+		}
+	case "/spin":
+		go func() {
+			for n := 0; ; n++ {
+				leaked = nil
+			}
+		}()
+	case "/flood":
+		for n := range 5000 {
+			fmt.Fprintln(realStderr, "line", n, "of a flood")
+		}
 	case "/print":
 		fmt.Println("printed to stdout")
 		fmt.Fprintln(os.Stderr, "printed to stderr")
 	case "/look":
 		v := f.atStart
+		status, _ := os.ReadFile("/proc/self/status")
+		limits, _ := os.ReadFile("/proc/self/limits")
+		v.Status, v.Limits = string(status), string(limits)
 		var usage unix.Rusage
 		if err := unix.Getrusage(unix.RUSAGE_SELF, &usage); err == nil {
 			v.UserCPU, v.SystemCPU = time.Duration(usage.Utime.Nano()), time.Duration(usage.Stime.Nano())

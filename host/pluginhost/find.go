@@ -16,7 +16,8 @@ import (
 var (
 	// ErrNotFound: no folder has a binary for the type.
 	ErrNotFound = errors.New("provider not found")
-	// ErrUnusable: the file is there, but this machine can not run it.
+	// ErrUnusable: the file is there, but this machine can not run it, or must
+	// not, since others can change it.
 	ErrUnusable = errors.New("provider can not be run")
 )
 
@@ -26,8 +27,6 @@ type Binary struct {
 	Path string
 	// Shadowed are files of the same type in later folders.
 	Shadowed []string
-	// Warnings say who else could change what is run.
-	Warnings []string
 }
 
 // Find looks for providers of every type in the folders, in their order. The
@@ -107,7 +106,9 @@ func inspect(typ string, paths []string) (Binary, error) {
 	if err := runnable(b.Path); err != nil {
 		return Binary{}, fmt.Errorf("%w: %w", ErrUnusable, err)
 	}
-	b.Warnings = writableByOthers(b.Path)
+	if err := guarded(b.Path); err != nil {
+		return Binary{}, fmt.Errorf("%w: %w", ErrUnusable, err)
+	}
 	return b, nil
 }
 

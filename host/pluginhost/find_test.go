@@ -132,25 +132,57 @@ func TestUnusableFiles(t *testing.T) {
 	}
 }
 
-func TestWarnsAboutOtherWriters(t *testing.T) {
+// Who can change what runs decides what runs: nobody but root and this user may.
+func TestRefusesWhatOthersCanChange(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	path := write(t, filepath.Join(dir, "al-provider-x"), script, 0o775)
-	b, err := Lookup([]string{dir}, "x")
-	if err != nil || len(b.Warnings) != 1 || !strings.Contains(b.Warnings[0], "chmod go-w "+path) {
-		t.Errorf("file: %q, %v", b.Warnings, err)
-	}
-	if err := os.Chmod(path, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if b, _ := Lookup([]string{dir}, "x"); len(b.Warnings) != 0 {
-		t.Errorf("nobody else: %q", b.Warnings)
-	}
-	if err := os.Chmod(dir, 0o777); err != nil {
-		t.Fatal(err)
-	}
-	if b, _ := Lookup([]string{dir}, "x"); len(b.Warnings) != 1 {
-		t.Errorf("folder: %q", b.Warnings)
+	for name, test := range map[string]struct {
+		loosen func(root string) error
+		want   string // what the error names, below root, with its mode; empty: it may run
+		advice string
+	}{
+		"nobody else":      {},
+		"file, group":      {func(r string) error { return os.Chmod(r+"/a/b/al-provider-x", 0o775) }, "/a/b/al-provider-x can be changed by others (mode 0775)", "chmod g-w"},
+		"file, everybody":  {func(r string) error { return os.Chmod(r+"/a/b/al-provider-x", 0o757) }, "/a/b/al-provider-x can be changed by others (mode 0757)", "chmod o-w"},
+		"folder":           {func(r string) error { return os.Chmod(r+"/a/b", 0o777) }, "/a/b can be changed by others (mode 0777)", "chmod go-w"},
+		"sticky folder":    {func(r string) error { return os.Chmod(r+"/a/b", 0o777|os.ModeSticky) }, "/a/b can be changed by others (mode 0777)", "chmod go-w"},
+		"folder above":     {func(r string) error { return os.Chmod(r+"/a", 0o777) }, "/a can be changed by others (mode 0777)", "chmod go-w"},
+		"sticky one above": {func(r string) error { return os.Chmod(r+"/a", 0o777|os.ModeSticky) }, "", ""},
+		"what a link names": {func(r string) error {
+			moved := r + "/elsewhere/x"
+			return errors.Join(os.Mkdir(r+"/elsewhere", 0o700), os.Rename(r+"/a/b/al-provider-x", moved), os.Symlink(moved, r+"/a/b/al-provider-x"),
+				os.Chmod(moved, 0o777))
+		}, "/elsewhere/x can be changed by others (mode 0777)", "chmod go-w"},
+		"folder of what a link names": {func(r string) error {
+			moved := r + "/elsewhere/x"
+			return errors.Join(os.Mkdir(r+"/elsewhere", 0o700), os.Rename(r+"/a/b/al-provider-x", moved), os.Symlink(moved, r+"/a/b/al-provider-x"),
+				os.Chmod(r+"/elsewhere", 0o707))
+		}, "/elsewhere can be changed by others (mode 0707)", "chmod o-w"},
+		"file of somebody":   {func(r string) error { return os.Chown(r+"/a/b/al-provider-x", 54321, -1) }, "/a/b/al-provider-x belongs to user 54321", "chown 0"},
+		"folder of somebody": {func(r string) error { return os.Chown(r+"/a", 54321, -1) }, "/a belongs to user 54321", "chown 0"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if strings.Contains(name, "somebody") && os.Geteuid() != 0 {
+				t.Skip("only root can give a file away")
+			}
+			root, err := filepath.EvalSymlinks(t.TempDir())
+			if err != nil {
+				t.Fatal(err)
+			}
+			path := write(t, filepath.Join(root, "a/b/al-provider-x"), script, 0o755)
+			if test.loosen != nil {
+				if err := test.loosen(root); err != nil {
+					t.Fatal(err)
+				}
+			}
+			_, err = Lookup([]string{filepath.Dir(path)}, "x")
+			switch {
+			case test.want == "" && err != nil:
+				t.Errorf("%v", err)
+			case test.want != "" && (!errors.Is(err, ErrUnusable) || !strings.Contains(err.Error(), root+test.want) || !strings.Contains(err.Error(), "run: "+test.advice+" ")):
+				t.Errorf("%v\nwant %q and %q", err, root+test.want, test.advice)
+			}
+		})
 	}
 }
 

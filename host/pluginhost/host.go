@@ -45,6 +45,9 @@ type Options struct {
 	// few variables that all of them see: the names of variables of the host,
 	// or "NAME=value". Never a secret.
 	Env map[string][]string
+	// MaxMemory bounds the memory of a provider's process with its children, in
+	// bytes; below zero nothing does. Defaults to [DefaultMaxMemory].
+	MaxMemory int64
 	// Approve is asked before each launch whether the file that was found may be
 	// started, and says why not. Nil approves of everything.
 	Approve func(Binary) error
@@ -66,6 +69,8 @@ type Metrics struct {
 	// Replaced is told of each attempt to put another file in the place of a
 	// process that runs.
 	Replaced func(provider string, ok bool)
+	// Fault is told of each thing that a provider does wrong.
+	Fault func(provider string, kind Fault)
 	// Gone is told of a provider that was removed; the others but RPC are not
 	// told of it any more.
 	Gone func(provider string)
@@ -79,6 +84,8 @@ type timing struct {
 	lookAgain              time.Duration // the longest wait before looking again for a file that was missing or unusable
 	drain, stop, killed    time.Duration // for calls in flight, for leaving when asked, for being gone after SIGKILL
 	notice                 time.Duration // how long a failed call waits to learn that its process has ended
+	watch, spin            time.Duration // how often it is looked at what a provider takes, and how long it may compute for nobody
+	spinShare              float64       // of a core, in that time
 	handover               time.Duration // how long a process that was replaced is there for those who hold it
 }
 
@@ -93,6 +100,9 @@ var defaultTiming = timing{
 	stop:       5 * time.Second,
 	killed:     2 * time.Second,
 	notice:     250 * time.Millisecond,
+	watch:      500 * time.Millisecond,
+	spin:       30 * time.Second,
+	spinShare:  0.8, // which is no housekeeping
 	// New routes are in place within milliseconds, and a delivery asks as soon
 	// as it has its routes.
 	handover: 2 * time.Second,
@@ -128,6 +138,9 @@ func New(opts Options) *Host {
 	}
 	if opts.StartTimeout <= 0 {
 		opts.StartTimeout = DefaultStartTimeout
+	}
+	if opts.MaxMemory == 0 {
+		opts.MaxMemory = DefaultMaxMemory
 	}
 	if opts.CallTimeout <= 0 {
 		opts.CallTimeout = DefaultCallTimeout
@@ -268,6 +281,18 @@ func (h *Host) Stop(ctx context.Context) error {
 	}
 	h.rush()
 	return errors.Join(errs...)
+}
+
+// delay is the wait before the next launch. Who dies once may have been unlucky,
+// and deliveries wait: what had been up comes back at once the first time.
+func (t timing) delay(deaths int, wasUp bool) time.Duration {
+	if wasUp {
+		deaths--
+	}
+	if deaths <= 0 {
+		return 0
+	}
+	return t.backoff(deaths)
 }
 
 // backoff is the wait before the launch after that many quick deaths: doubling,

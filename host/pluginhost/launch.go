@@ -11,8 +11,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
+	"unicode"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/go-plugin"
@@ -56,13 +58,14 @@ type instance struct {
 	// owner and file are set once it has described itself.
 	owner *Provider
 	file  fileID
+	// hides are files of the same type that come later.
+	hides []string
 	// leaving is closed when a process that was replaced takes no calls any more.
 	leaving chan struct{}
-	// warnings say who else could change the file.
-	warnings []string
 	// slots bounds the calls in flight; whoever holds all of them knows that
 	// there are none.
 	slots chan struct{}
+	calls atomic.Uint64 // that were ever made
 }
 
 // launch starts a process of a type and returns it once it has described
@@ -72,10 +75,10 @@ type instance struct {
 func (h *Host) launch(ctx context.Context, typ string) (*instance, error) {
 	bin, err := Lookup(h.opts.Dirs, typ)
 	if err != nil {
-		return nil, err
+		return nil, faultOfFile(err)
 	}
 	if err := h.approve(bin); err != nil {
-		return nil, err
+		return nil, faulty(FaultFile, err)
 	}
 	dir, err := newSocketDir(h.opts.RuntimeDir)
 	if err != nil {
@@ -85,14 +88,14 @@ func (h *Host) launch(ctx context.Context, typ string) (*instance, error) {
 	defer cancel()
 
 	in := &instance{
-		proc:   newProcess(bin.Path),
+		proc:   newProcess(bin.Path, max(0, h.opts.MaxMemory)),
 		dir:    dir,
 		stderr: new(ring),
 		path:   bin.Path,
 		slots:  make(chan struct{}, maxCalls),
 
-		leaving:  make(chan struct{}),
-		warnings: bin.Warnings,
+		leaving: make(chan struct{}),
+		hides:   bin.Shadowed,
 	}
 	in.plugin = plugin.NewClient(h.clientConfig(typ, in))
 	release := context.AfterFunc(ctx, in.proc.kill)
@@ -125,6 +128,8 @@ func (h *Host) approve(bin Binary) error {
 
 func (h *Host) clientConfig(typ string, in *instance) *plugin.ClientConfig {
 	log := h.log.Named(typ)
+	output := &throttle{limit: outputLines, every: outputEvery, now: time.Now, flood: func() { h.fault(typ, FaultFlood) }}
+	stdout := func() { h.fault(typ, FaultOutput) }
 	return &plugin.ClientConfig{
 		HandshakeConfig:  sdk.Handshake(),
 		VersionedPlugins: h.dialects.Plugins(),
@@ -139,10 +144,10 @@ func (h *Host) clientConfig(typ string, in *instance) *plugin.ClientConfig {
 		},
 		// It makes a directory for sockets whatever we do; ours goes with it.
 		UnixSocketConfig:    &plugin.UnixSocketConfig{TempDir: in.dir.path},
-		Logger:              quiet{Logger: log, program: filepath.Base(in.path), provider: log},
+		Logger:              quiet{Logger: log, program: filepath.Base(in.path), provider: &throttled{log, output}},
 		Stderr:              in.stderr,
-		SyncStdout:          &lineLogger{log: log.With("stream", "stdout")},
-		SyncStderr:          &lineLogger{log: log.With("stream", "stderr")},
+		SyncStdout:          &lineLogger{log: &throttled{log.With("stream", "stdout"), output}, told: stdout},
+		SyncStderr:          &lineLogger{log: &throttled{log.With("stream", "stderr"), output}},
 		PluginLogBufferSize: stderrLineMax,
 		GRPCDialOptions:     dialOptions(int(h.opts.MaxBody) + sdk.MessageOverhead),
 	}
@@ -216,13 +221,31 @@ func (h *Host) connect(ctx context.Context, in *instance, typ string) error {
 	in.protocol = in.plugin.NegotiatedVersion()
 	if in.client, err = h.dialects.Connect(ctx, in.protocol, conn); err != nil {
 		if errors.Is(err, context.DeadlineExceeded) {
-			return fmt.Errorf("it shook hands but did not describe itself within %s: %w", describeTimeout, err)
+			return faulty(FaultStart, fmt.Errorf("it shook hands but did not describe itself within %s: %w", describeTimeout, err))
 		}
-		return err
+		return faulty(FaultDescriptor, err)
 	}
-	d := in.client.Describe()
+	return faulty(FaultDescriptor, checkDescriptor(typ, in.client.Describe()))
+}
+
+// What is sensible in a descriptor. It goes into logs, metrics and terminals.
+const (
+	maxDescribed   = 500 // filters, fields, samples
+	maxVersionText = 64
+)
+
+// checkDescriptor says what is wrong with what a process says of itself.
+func checkDescriptor(typ string, d sdk.Descriptor) error {
 	if d.Type != typ {
-		return fmt.Errorf("it says that its type is %q; rename it to %s%s", d.Type, sdk.BinaryPrefix, d.Type)
+		return fmt.Errorf("it says that its type is %q; rename it to %s%s", clip(d.Type), sdk.BinaryPrefix, clip(d.Type))
+	}
+	for what, text := range map[string]string{"name": d.Name, "version": d.Version} {
+		if len(text) > maxVersionText || strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
+			return fmt.Errorf("its description is not valid: the %s %q is not a short text of one line", what, clip(text))
+		}
+	}
+	if n := max(len(d.Filters), len(d.Credential.Fields), len(d.Samples), len(d.SignatureHeaders), len(d.Example)); n > maxDescribed {
+		return fmt.Errorf("its description is not valid: it has %d of a kind; %d is the most", n, maxDescribed)
 	}
 	if err := d.Validate(); err != nil {
 		return fmt.Errorf("its description is not valid: %w", err)
@@ -243,12 +266,12 @@ func (h *Host) explain(in *instance, err error, took time.Duration) error {
 		return in.withQuote(err)
 	}
 	if in.proc.ID() == "" {
-		return notStarted(in.path, handshake.error)
+		return faulty(FaultFile, notStarted(in.path, handshake.error))
 	}
 	line := in.proc.stdout.firstLine()
 	fields := strings.Split(line, "|")
 	if line != "" && len(fields) < 4 {
-		return fmt.Errorf("%s wrote %q to stdout before the handshake; log on stderr with sdk.NewLogger", in.path, clip(line))
+		return faulty(FaultHandshake, fmt.Errorf("%s wrote %q to stdout before the handshake; log on stderr with sdk.NewLogger", in.path, clip(line)))
 	}
 	if len(fields) >= 4 {
 		return fmt.Errorf("%s: %w", in.path, h.wrongHandshake(fields, handshake.error))
@@ -256,15 +279,15 @@ func (h *Host) explain(in *instance, err error, took time.Duration) error {
 	select {
 	case <-in.proc.exited:
 		if end, byHost := in.proc.end(); !byHost {
-			return in.withQuote(fmt.Errorf("%s ended before the handshake: %s", in.path, end))
+			return faulty(FaultHandshake, in.withQuote(fmt.Errorf("%s ended before the handshake: %s", in.path, end)))
 		}
 	default:
 	}
 	timeout := h.opts.StartTimeout
 	if took < timeout {
-		return in.withQuote(fmt.Errorf("%s closed its stdout before the handshake, or was stopped meanwhile", in.path))
+		return faulty(FaultHandshake, in.withQuote(fmt.Errorf("%s closed its stdout before the handshake, or was stopped meanwhile", in.path)))
 	}
-	return in.withQuote(fmt.Errorf("%s: no handshake within %s; sdk.Serve must be the first call of main", in.path, timeout))
+	return faulty(FaultStart, in.withQuote(fmt.Errorf("%s: no handshake within %s; sdk.Serve must be the first call of main", in.path, timeout)))
 }
 
 func (in *instance) withQuote(err error) error {
@@ -289,7 +312,7 @@ func notStarted(path string, err error) error {
 
 func (h *Host) wrongHandshake(fields []string, err error) error {
 	if len(fields) >= 5 && fields[4] != string(plugin.ProtocolGRPC) {
-		return fmt.Errorf("speaks %q instead of grpc; build it with sdk.Serve: %w", clip(fields[4]), err)
+		return faulty(FaultProtocol, fmt.Errorf("speaks %q instead of grpc; build it with sdk.Serve: %w", clip(fields[4]), err))
 	}
 	version, notNumber := strconv.Atoi(fields[1])
 	if _, known := h.dialects[version]; notNumber == nil && !known {
@@ -298,9 +321,9 @@ func (h *Host) wrongHandshake(fields []string, err error) error {
 		if version > spoken[len(spoken)-1] {
 			advice = "update al, or use an older provider"
 		}
-		return fmt.Errorf("speaks version %d of the protocol, and this al %s; %s", version, versions(spoken), advice)
+		return faulty(FaultProtocol, fmt.Errorf("speaks version %d of the protocol, and this al %s; %s", version, versions(spoken), advice))
 	}
-	return err
+	return faulty(FaultHandshake, err)
 }
 
 // versions says "version 1" or "versions 1, 2".

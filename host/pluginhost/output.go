@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 )
@@ -19,7 +20,67 @@ const (
 	quotedLines    = 3         // of stderr in an error
 	quotedLineMax  = 300
 	firstLineBytes = 512 // of stdout; a handshake's first four fields fit
+
+	// What a provider may have to say in so much time. What is beyond is dropped:
+	// the log is for all, and so is the disk that it is on.
+	outputLines = 500
+	outputEvery = 10 * time.Second
 )
+
+// throttle lets so many lines through in a time.
+type throttle struct {
+	limit int
+	every time.Duration
+	now   func() time.Time
+	flood func() // the first line that was dropped in such a time
+
+	mu      sync.Mutex
+	began   time.Time
+	taken   int
+	dropped int
+}
+
+// take says whether a line is let through, and how many before it were not.
+func (t *throttle) take() (ok bool, dropped int) {
+	t.mu.Lock()
+	if now := t.now(); now.Sub(t.began) >= t.every {
+		t.began, t.taken = now, 0
+		dropped, t.dropped = t.dropped, 0
+	}
+	t.taken++
+	ok = t.taken <= t.limit
+	if !ok {
+		t.dropped++
+	}
+	first := t.dropped == 1 && !ok
+	t.mu.Unlock()
+	if first {
+		t.flood()
+	}
+	return ok, dropped
+}
+
+// throttled is a logger for what a provider says.
+type throttled struct {
+	hclog.Logger
+	by *throttle
+}
+
+func (l *throttled) let(log func(string, ...any), msg string, args []any) {
+	ok, dropped := l.by.take()
+	if dropped > 0 {
+		l.Logger.Warn("the provider wrote too much; lines were dropped", "lines", dropped)
+	}
+	if ok {
+		log(msg, args...)
+	}
+}
+
+func (l *throttled) Trace(msg string, args ...any) { l.let(l.Logger.Trace, msg, args) }
+func (l *throttled) Debug(msg string, args ...any) { l.let(l.Logger.Debug, msg, args) }
+func (l *throttled) Info(msg string, args ...any)  { l.let(l.Logger.Info, msg, args) }
+func (l *throttled) Warn(msg string, args ...any)  { l.let(l.Logger.Warn, msg, args) }
+func (l *throttled) Error(msg string, args ...any) { l.let(l.Logger.Error, msg, args) }
 
 // ring keeps the end of what is written to it.
 type ring struct {
@@ -90,6 +151,7 @@ func plain(line string) string {
 // should print there, and it must be seen that somebody does.
 type lineLogger struct {
 	log  hclog.Logger
+	told func() // of each line; may be nil
 	mu   sync.Mutex
 	line []byte
 }
@@ -102,6 +164,9 @@ func (l *lineLogger) Write(p []byte) (int, error) {
 		l.line = append(l.line, line[:min(len(line), outputLineMax-len(l.line))]...)
 		if whole {
 			l.log.Warn("unexpected output", "line", strings.ToValidUTF8(string(l.line), "\uFFFD"))
+			if l.told != nil {
+				l.told()
+			}
 			l.line = l.line[:0]
 		}
 		rest = after

@@ -31,12 +31,14 @@ const (
 // is its own so that the end of the process is known at once, from a thread
 // that lives as long as the process does.
 type process struct {
-	path string
-	env  []string
+	path      string
+	env       []string
+	maxMemory int64 // 0 for no bound
 
 	stdout, stderr *outlet
 	exited         chan struct{} // closed when the process is gone
 	state          *os.ProcessState
+	unbounded      error // why it has no bounds of the kernel; valid once it is started
 
 	mu     sync.Mutex // guards the rest, and that no signal goes to a pid that was given back
 	pid    int
@@ -46,8 +48,8 @@ type process struct {
 
 var _ runner.Runner = (*process)(nil)
 
-func newProcess(path string) *process {
-	return &process{path: path, exited: make(chan struct{})}
+func newProcess(path string, maxMemory int64) *process {
+	return &process{path: path, maxMemory: maxMemory, exited: make(chan struct{})}
 }
 
 // Start implements runner.Runner.
@@ -95,11 +97,15 @@ func (p *process) start() error {
 
 // run starts the process and stays until it is gone. On Linux the kernel kills
 // a child when the thread that started it ends, not when its process does, so
-// the thread is kept for as long.
+// the thread is kept for as long. It is never let go: it is confined for good,
+// and runs of agents, which other threads start, are not.
 func (p *process) run(cmd *exec.Cmd, started chan<- error) {
 	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
 
+	if err := confine(); err != nil {
+		started <- fmt.Errorf("forbid new privileges: %w", err)
+		return
+	}
 	p.mu.Lock() // over the fork, so that kill finds either no process or its pid
 	if p.killed {
 		p.mu.Unlock()
@@ -110,6 +116,7 @@ func (p *process) run(cmd *exec.Cmd, started chan<- error) {
 	err := cmd.Start()
 	if err == nil {
 		p.pid = cmd.Process.Pid
+		p.unbounded = bound(p.pid, p.maxMemory)
 	}
 	p.mu.Unlock()
 	started <- err

@@ -42,6 +42,7 @@ type Provider struct {
 
 	current    atomic.Pointer[instance] // nil while there is none
 	descriptor atomic.Pointer[sdk.Descriptor]
+	described  atomic.Bool
 	waiting    atomic.Int32
 	orders     chan *order
 	retiring   sync.WaitGroup
@@ -51,7 +52,7 @@ type Provider struct {
 	done     chan struct{} // closed when the supervisor has ended
 	stopErr  error         // valid then
 	logged   string        // the supervisor's: the error of a launch that it logged last
-	warned   []string      // the supervisor's: the warnings about the file that it logged last
+	hidden   []string      // the supervisor's: the files of the same type that it logged last
 
 	mu      sync.Mutex
 	changed chan struct{} // closed and replaced when the state changes
@@ -121,6 +122,9 @@ func (p *Provider) tellUp(version string, is bool) {
 // only the type.
 func (p *Provider) Describe() sdk.Descriptor { return *p.descriptor.Load() }
 
+// Described says whether a process has ever said what it is.
+func (p *Provider) Described() bool { return p.described.Load() }
+
 // StartError is why the first launch failed, or nil when it worked or is still
 // under way.
 func (p *Provider) StartError() error {
@@ -139,7 +143,11 @@ func (p *Provider) Verify(ctx context.Context, req sdk.Request, secrets []sdk.Se
 
 func (p *Provider) verify(ctx context.Context, pin *instance, req sdk.Request, secrets []sdk.Secret) (sdk.Which, error) {
 	return call(ctx, p, pin, "verify", func(ctx context.Context, c client.Remote) (sdk.Which, error) {
-		return c.Verify(ctx, req, secrets)
+		which, err := c.Verify(ctx, req, secrets)
+		if err == nil {
+			err = checkWhich(which, secrets)
+		}
+		return which, err
 	})
 }
 
@@ -150,7 +158,11 @@ func (p *Provider) Challenge(ctx context.Context, req sdk.Request, secrets []sdk
 
 func (p *Provider) challenge(ctx context.Context, pin *instance, req sdk.Request, secrets []sdk.Secret) (*sdk.Reply, error) {
 	return call(ctx, p, pin, "challenge", func(ctx context.Context, c client.Remote) (*sdk.Reply, error) {
-		return c.Challenge(ctx, req, secrets)
+		reply, err := c.Challenge(ctx, req, secrets)
+		if err == nil && reply != nil {
+			err = checkReply(reply)
+		}
+		return reply, err
 	})
 }
 
@@ -161,7 +173,11 @@ func (p *Provider) Parse(ctx context.Context, req sdk.Request) ([]sdk.Event, err
 
 func (p *Provider) parse(ctx context.Context, pin *instance, req sdk.Request) ([]sdk.Event, error) {
 	return call(ctx, p, pin, "parse", func(ctx context.Context, c client.Remote) ([]sdk.Event, error) {
-		return c.Parse(ctx, req)
+		events, err := c.Parse(ctx, req)
+		if err == nil {
+			err = checkEvents(events)
+		}
+		return events, err
 	})
 }
 
@@ -172,7 +188,11 @@ func (p *Provider) Deliver(ctx context.Context, req sdk.Request, secrets []sdk.S
 
 func (p *Provider) deliver(ctx context.Context, pin *instance, req sdk.Request, secrets []sdk.Secret, opts sdk.DeliverOptions) (sdk.Delivery, error) {
 	return call(ctx, p, pin, "deliver", func(ctx context.Context, c client.Remote) (sdk.Delivery, error) {
-		return c.Deliver(ctx, req, secrets, opts)
+		out, err := c.Deliver(ctx, req, secrets, opts)
+		if bad := checkDelivery(c.Describe(), req, secrets, opts, out); bad != nil {
+			return sdk.Delivery{}, bad // whatever else it says
+		}
+		return out, err
 	})
 }
 
@@ -215,6 +235,7 @@ func call[T any](ctx context.Context, p *Provider, pin *instance, method string,
 	}
 	defer func() { <-in.slots }()
 
+	in.calls.Add(1)
 	start := time.Now()
 	if deadline, ok := ctx.Deadline(); !ok || deadline.Sub(start) > p.host.opts.CallTimeout {
 		var cancel context.CancelFunc
@@ -227,7 +248,9 @@ func call[T any](ctx context.Context, p *Provider, pin *instance, method string,
 		observe(p.typ, method, took)
 	}
 	if err != nil {
-		err = fmt.Errorf("provider %s: %s: %w", p.typ, method, p.judge(ctx, in, err, took))
+		err = p.judge(ctx, in, err, took)
+		p.blame(err)
+		err = fmt.Errorf("provider %s: %s: %w", p.typ, method, err)
 	}
 	return out, err
 }
@@ -236,9 +259,13 @@ func call[T any](ctx context.Context, p *Provider, pin *instance, method string,
 func (p *Provider) judge(ctx context.Context, in *instance, err error, took time.Duration) error {
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("no answer within %s: %w", took.Round(time.Millisecond), err)
+		return faulty(FaultTimeout, fmt.Errorf("no answer within %s: %w", took.Round(time.Millisecond), err))
 	case errors.Is(err, context.Canceled) && ctx.Err() == nil:
 		// The supervisor closed the connection to what is dead.
+	case status.Code(err) == codes.ResourceExhausted:
+		return faulty(FaultSize, fmt.Errorf("its answer is too large: %w", err))
+	case status.Code(err) == codes.Internal:
+		return faulty(FaultPanic, err)
 	case status.Code(err) != codes.Unavailable:
 		return err
 	}

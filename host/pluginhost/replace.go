@@ -201,8 +201,11 @@ func (p *Provider) launch(ctx context.Context) (*instance, error) {
 	p.tried = file
 	p.mu.Unlock()
 	in, err := p.host.launch(ctx, p.typ)
-	if err == nil {
+	switch {
+	case err == nil:
 		in.owner, in.file = p, file
+	case ctx.Err() == nil: // else it was stopped meanwhile
+		p.blame(err)
 	}
 	return in, err
 }

@@ -66,10 +66,8 @@ func (p *Provider) supervise(ctx context.Context) {
 			p.told(asked, err)
 			return
 		}
-		delay := time.Duration(0)
-		if deaths++; deaths > 0 {
-			delay = p.host.timing.backoff(deaths)
-		}
+		deaths++
+		delay := p.host.timing.delay(deaths, launched)
 		hopeless := errors.Is(err, ErrNotFound) || errors.Is(err, ErrUnusable)
 		if hopeless {
 			delay = min(delay, p.host.timing.lookAgain) // somebody may be installing it
@@ -111,7 +109,9 @@ func (p *Provider) told(asked *order, err error) {
 func (p *Provider) serve(ctx context.Context, in *instance) (*instance, error) {
 	tick := time.NewTicker(p.host.timing.health)
 	defer tick.Stop()
-	misses := 0
+	look := time.NewTicker(p.host.timing.watch)
+	defer look.Stop()
+	misses, watched := 0, &watcher{in: in}
 	for {
 		select {
 		case <-ctx.Done():
@@ -121,7 +121,12 @@ func (p *Provider) serve(ctx context.Context, in *instance) (*instance, error) {
 			return in, p.bury(ctx, in, nil)
 		case o := <-p.orders:
 			if next := p.renew(ctx, in, o); next != in {
-				in, misses = next, 0
+				in, misses, watched = next, 0, &watcher{in: next}
+			}
+		case <-look.C:
+			if why := watched.look(p.host.timing, p.host.opts.MaxMemory); why != nil {
+				in.proc.kill()
+				return in, p.bury(ctx, in, why)
 			}
 		case <-tick.C:
 			if err := p.ping(ctx, in); err == nil {
@@ -130,7 +135,7 @@ func (p *Provider) serve(ctx context.Context, in *instance) (*instance, error) {
 			}
 			if misses++; misses == 2 {
 				in.proc.kill()
-				return in, p.bury(ctx, in, fmt.Errorf("no answer to two health calls within %s each", p.host.timing.ping))
+				return in, p.bury(ctx, in, faulty(FaultHang, fmt.Errorf("no answer to two health calls within %s each", p.host.timing.ping)))
 			}
 		}
 	}
@@ -164,7 +169,7 @@ func (p *Provider) bury(ctx context.Context, in *instance, why error) error {
 		how, _ = in.proc.end()
 	default:
 	}
-	cause := fmt.Errorf("ended: %s", how)
+	cause := faulty(FaultCrash, fmt.Errorf("ended: %s", how))
 	if why != nil {
 		cause = fmt.Errorf("killed: %w", why)
 	}
@@ -174,6 +179,8 @@ func (p *Provider) bury(ctx context.Context, in *instance, why error) error {
 	log := p.log.Error
 	if ctx.Err() != nil {
 		log = p.log.Debug // while the host stops it is no news
+	} else {
+		p.blame(cause)
 	}
 	log("provider exited", "pid", in.proc.ID(), "cause", cause, "uptime", time.Since(in.up).Round(time.Millisecond),
 		"stderr", in.stderr.String())
@@ -193,6 +200,7 @@ func (p *Provider) retire(in *instance, drain time.Duration) error {
 	select {
 	case <-gone:
 	case <-time.After(t.stop):
+		p.fault(FaultStop)
 		p.log.Warn("provider does not leave, killing it", "pid", in.proc.ID())
 	case <-p.host.force.Done():
 	}
@@ -230,17 +238,22 @@ func (p *Provider) publish(in *instance) {
 	d := in.client.Describe()
 	p.logged = ""
 	p.descriptor.Store(&d)
+	p.described.Store(true)
 	p.current.Store(in)
 	p.enter(Up, func(s *Status) {
 		s.Version, s.Protocol, s.Path, s.PID = d.Version, in.protocol, in.path, in.proc.pid
 		s.NotReplaced, s.NotReplacedAt = "", time.Time{}
 	})
 	p.log.Info("provider up", "version", d.Version, "pid", in.proc.ID(), "path", in.path)
-	if !slices.Equal(p.warned, in.warnings) {
-		p.warned = in.warnings
-		for _, warning := range in.warnings {
-			p.log.Warn("provider could be replaced by somebody else", "warning", warning)
+	if !slices.Equal(p.hidden, in.hides) {
+		p.hidden = in.hides
+		for _, path := range in.hides {
+			p.fault(FaultTwice)
+			p.log.Warn("another file of this type is not used; remove the one that is not meant", "used", in.path, "not_used", path)
 		}
+	}
+	if in.proc.unbounded != nil {
+		p.log.Warn("provider runs without bounds of the kernel", "error", in.proc.unbounded)
 	}
 	p.tellUp(d.Version, true)
 }

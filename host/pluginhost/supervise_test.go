@@ -224,6 +224,34 @@ func TestBackoff(t *testing.T) {
 	}
 }
 
+// Whoever was up comes back at once the first time: 300 ms is the aim, and a
+// start takes a sixth of that. What did not start at all waits.
+func TestFirstDeathCostsNoWait(t *testing.T) {
+	t.Parallel()
+	for range 50 {
+		for _, test := range []struct {
+			deaths      int
+			wasUp       bool
+			least, most time.Duration
+		}{
+			{0, true, 0, 0}, // after a healthy minute
+			{1, true, 0, 0},
+			{2, true, 100 * time.Millisecond, 200 * time.Millisecond},
+			{1, false, 100 * time.Millisecond, 200 * time.Millisecond},
+			{2, false, 200 * time.Millisecond, 400 * time.Millisecond},
+		} {
+			if d := defaultTiming.delay(test.deaths, test.wasUp); d < test.least || d > test.most {
+				t.Errorf("%+v: %s", test, d)
+			}
+		}
+	}
+	b := newBench(t, []string{"ok"})
+	b.timing.backoffMin, b.timing.backoffMax = time.Hour, time.Hour
+	p := b.start(t, "ok")
+	_, _ = p.Parse(within(t, 20*time.Second), request("/exit"))
+	ask(t, p)
+}
+
 // The first death after a healthy time costs no wait.
 func TestImmediateRestartAfterHealthyTime(t *testing.T) {
 	t.Parallel()
