@@ -153,7 +153,7 @@ func (p plugins) listGateway(ctx context.Context, out *pluginList) error {
 	status, err := client.Status(ctx)
 	if err != nil {
 		fmt.Fprintf(p.streams.Err, "%s how the processes are is not known: %v\n", p.streams.errPaint(yellow, "warning:"), err)
-		return nil //nolint:nilerr // told
+		return nil
 	}
 	for i := range out.Plugins {
 		one := &out.Plugins[i]
@@ -225,6 +225,9 @@ func (p plugins) showList(list pluginList) error {
 	for _, one := range list.Plugins {
 		if one.Problem != "" {
 			fmt.Fprintf(s.Err, "%s %s: %s\n", s.errPaint(red, "error:"), one.Type, one.Problem)
+		}
+		if g := one.Gateway; g != nil && g.Error != "" {
+			fmt.Fprintf(s.Err, "%s %s: its process is %s: %s\n", s.errPaint(red, "error:"), one.Type, g.State, g.Error)
 		}
 		if g := one.Gateway; g != nil && g.NotReplaced != "" {
 			fmt.Fprintf(s.Err, "%s %s: the file that is there now does not run: %s\n", s.errPaint(yellow, "warning:"), one.Type, g.NotReplaced)

@@ -97,10 +97,9 @@ func (p plugins) settle(ctx context.Context, done install.Done) pluginChanged {
 		Kept: done.Kept, NotKept: done.NotKept, Gateway: gatewayNone,
 	}
 	after := done.After
-	if done.Outcome != install.Unchanged {
-		out.Gateway, out.Detail = p.reload(ctx, done.Type)
-	}
-	if out.Gateway == api.ProviderFailed {
+	// Also where nothing changed: the gateway may not have been told the last time.
+	out.Gateway, out.Detail = p.reload(ctx, done.Type)
+	if out.Gateway == api.ProviderFailed && done.Outcome != install.Unchanged {
 		out.Outcome, out.Kept, out.NotKept = outcomeFailed, false, ""
 		after = done.Before
 		if err := done.Undo(); err != nil {
@@ -142,7 +141,7 @@ func (p plugins) reload(ctx context.Context, typ string) (became, detail string)
 func (p plugins) report(all []pluginChanged, asJSON bool) error {
 	r := pluginReport{OK: true, Lock: p.Lock, Plugins: append([]pluginChanged{}, all...)}
 	for _, c := range all {
-		r.OK = r.OK && c.Outcome != outcomeFailed
+		r.OK = r.OK && c.Gateway != api.ProviderFailed
 	}
 	if asJSON {
 		if err := writeJSON(p.streams, r); err != nil {
@@ -165,7 +164,7 @@ func (p plugins) show(c pluginChanged) {
 	switch c.Outcome {
 	case outcomeFailed:
 		fmt.Fprintf(s.Err, "%s the gateway does not take the new %s: %s\n", s.errPaint(red, "error:"), c.Type, c.Detail)
-		fmt.Fprintf(s.Err, "%s stays: its file was put back, and the process never stopped\n", what)
+		fmt.Fprintf(s.Err, "what was there before is there again, with its record: %s\n", what)
 		return
 	case string(install.Unchanged):
 		fmt.Fprintf(s.Out, "%s is installed and recorded already\n", what)
@@ -192,6 +191,8 @@ func (p plugins) showGateway(c pluginChanged) {
 	switch c.Gateway {
 	case api.ProviderReplaced, api.ProviderUnchanged: // unchanged: it had noticed the file by itself
 		fmt.Fprintf(s.Out, "  the gateway runs %s now\n", strings.TrimSpace(c.Type+" "+c.Version))
+	case api.ProviderFailed:
+		fmt.Fprintf(s.Err, "%s the gateway does not take it: %s\n", s.errPaint(red, "error:"), c.Detail)
 	case gatewayUnknown:
 		fmt.Fprintf(s.Err, "%s whether the gateway took it up is not known: %s; al plugin ls tells\n", s.errPaint(yellow, "warning:"), c.Detail)
 	case gatewayUnused, gatewayNone:

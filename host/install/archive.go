@@ -86,7 +86,7 @@ func (r *reader) zipped(h *zip.File) error {
 		return fmt.Errorf("%s: %w", h.Name, err)
 	}
 	defer func() { _ = content.Close() }()
-	return r.take(h.Name, content, int64(h.UncompressedSize64)) //nolint:gosec // bounded above
+	return r.take(h.Name, content, int64(h.UncompressedSize64))
 }
 
 func leads(name string) error {

@@ -173,10 +173,12 @@ func (c *Change) swap(typ, program string, sum Sum, entry Entry) (Done, error) {
 			return d, err
 		}
 	}
-	c.Lock[typ] = entry
-	commit, err := stageLock(c.Place.Lock, c.Lock)
-	if err != nil {
-		return d, err
+	commit := func() error { return nil } // the lock may be somebody else's to write, where it says so already
+	if !locked || !before.equal(entry) {
+		c.Lock[typ] = entry
+		if commit, err = stageLock(c.Place.Lock, c.Lock); err != nil {
+			return d, err
+		}
 	}
 	d.undo = func() error { return errors.Join(c.putBack(d.Path, spare), c.restore(typ, before, locked)) }
 	if err = c.place(program, d.Path); err == nil {
@@ -218,7 +220,7 @@ func (c *Change) putBack(path, spare string) error {
 // record is swap where the file is in its place.
 func (c *Change) record(d Done, locked bool) (Done, error) {
 	d.Outcome = Unchanged
-	if locked && d.Before.Version == d.After.Version && d.Before.Protocol == d.After.Protocol && maps.Equal(d.Before.SHA256, d.After.SHA256) {
+	if locked && d.Before.equal(d.After) {
 		return d, nil
 	}
 	d.Outcome = Recorded
@@ -227,7 +229,10 @@ func (c *Change) record(d Done, locked bool) (Done, error) {
 }
 
 func (c *Change) restore(typ string, before Entry, locked bool) error {
-	if locked {
+	switch {
+	case locked && before.equal(c.Lock[typ]):
+		return nil
+	case locked:
 		return c.write(typ, before)
 	}
 	delete(c.Lock, typ)

@@ -57,6 +57,30 @@ func TestAddInstallsAndRecords(t *testing.T) {
 	}
 }
 
+// Where the project is only read, as in an image, what its lock names can be
+// installed all the same.
+func TestAddWritesNoLockThatIsRight(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	first := source(t, "bell", "1.0")
+	if _, err := add(t, p, first); err != nil {
+		t.Fatal(err)
+	}
+	before, err := os.Stat(p.Lock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(p.File("bell")); err != nil {
+		t.Fatal(err)
+	}
+	if done, err := add(t, p, first); err != nil || done[0].Outcome != Installed {
+		t.Fatalf("%+v, %v", done, err)
+	}
+	if after, err := os.Stat(p.Lock); err != nil || !os.SameFile(before, after) {
+		t.Errorf("the lock was written again, %v", err)
+	}
+}
+
 // Several providers come together or not at all.
 func TestAddIsAllOrNothing(t *testing.T) {
 	t.Parallel()
@@ -325,6 +349,7 @@ func TestLeftoversGo(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
 	left := write(t, filepath.Join(p.Folder, stagingPrefix+"123", "0", "al-provider-bell"), []byte("half"))
+	half := write(t, filepath.Join(filepath.Dir(p.Lock), lockPrefix+"123"), []byte("version"))
 	if types, err := p.Present(); err != nil || len(types) > 0 {
 		t.Errorf("found %v, %v", types, err)
 	}
@@ -334,8 +359,10 @@ func TestLeftoversGo(t *testing.T) {
 	if _, err := add(t, p, source(t, "bell", "1.0")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := os.Stat(left); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("left behind: %v", err)
+	for _, path := range []string{left, half} {
+		if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("left behind: %s, %v", path, err)
+		}
 	}
 	entries, err := os.ReadDir(p.Folder)
 	if err != nil {

@@ -11,6 +11,9 @@ import (
 	"syscall"
 )
 
+// lockPrefix begins the name of a lock that is being written.
+const lockPrefix = "." + LockName + "."
+
 // LoadLock reads a lock file. One that does not exist records nothing.
 func LoadLock(path string) (Lock, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
@@ -50,7 +53,7 @@ func stageLock(path string, l Lock) (commit func() error, err error) {
 	if err != nil {
 		return nil, err
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(path), "."+LockName+".*")
+	tmp, err := os.CreateTemp(filepath.Dir(path), lockPrefix)
 	if err != nil {
 		return nil, fmt.Errorf("write %s: %w", LockName, err)
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -61,6 +62,10 @@ type Entry struct {
 
 // Platforms lists those that have a sum.
 func (e Entry) Platforms() []string { return sortedKeys(e.SHA256) }
+
+func (e Entry) equal(other Entry) bool {
+	return e.Version == other.Version && e.Protocol == other.Protocol && maps.Equal(e.SHA256, other.SHA256)
+}
 
 // Lock is what a project recorded of its providers, by type.
 type Lock map[string]Entry

@@ -56,7 +56,7 @@ func TestLockSaysWhatIsWrong(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
 		"no version":     {"[plugins]\n", "al-plugins.lock:1:1: is in version 0 of its format"},
 		"future":         {"# of version\nversion = 2\n", "al-plugins.lock:2:1: is in version 2 of its format, and this al knows 1; update al"},
-		"unknown key":    {"version = 1\n[plugins.bell]\nversoin = '1'\n", `al-plugins.lock:3:1: there is no key "plugins.bell.versoin"; did you mean "version"?`},
+		"unknown key":    {"version = 1\n[plugins.bell]\nversions = '1'\n", `al-plugins.lock:3:1: there is no key "plugins.bell.versions"; did you mean "version"?`},
 		"no TOML":        {"version = 1\n[plugins.bell\n", "al-plugins.lock:2:14: "},
 		"short sum":      {"version = 1\n[plugins.bell]\nprotocol = 1\nsha256 = {'linux/amd64' = 'abc'}\n", "al-plugins.lock:4:27: a SHA-256 has 64 hexadecimal digits, and this 3 characters"},
 		"no hex":         {"version = 1\n[plugins.bell.sha256]\n'linux/amd64' = '" + strings.Replace(sum, "01", "zz", 1) + "'\n", "al-plugins.lock:3:17: a SHA-256 has 64 hexadecimal digits, and nothing else"},

@@ -72,20 +72,30 @@ func (p Place) Begin(ctx context.Context) (*Change, error) {
 }
 
 func (c *Change) begin() error {
-	left, err := filepath.Glob(filepath.Join(c.Folder, stagingPrefix+"*"))
-	if err != nil {
-		return err
+	if err := errors.Join(sweep(c.Folder, stagingPrefix), sweep(filepath.Dir(c.Place.Lock), lockPrefix)); err != nil {
+		return fmt.Errorf("remove what an interrupted command left: %w", err)
 	}
-	for _, dir := range left { // nobody else is at it
-		if err := os.RemoveAll(dir); err != nil {
-			return fmt.Errorf("remove what an interrupted command left: %w", err)
-		}
-	}
+	var err error
 	if c.Lock, err = LoadLock(c.Place.Lock); err != nil {
 		return err
 	}
 	c.staging, err = os.MkdirTemp(c.Folder, stagingPrefix)
 	return err
+}
+
+// sweep removes what is named like something unfinished. Nobody else is at it.
+func sweep(dir, prefix string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), prefix) {
+			errs = append(errs, os.RemoveAll(filepath.Join(dir, e.Name())))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // End ends the change. What was not put into place is gone.
@@ -171,8 +181,5 @@ func (p Place) Approve(b pluginhost.Binary) error {
 	}
 	return errors.New(c.Problem)
 }
-
-// short is enough of a sum to tell it from another.
-func short(s Sum) string { return s.String()[:12] }
 
 func joined(names []string) string { return strings.Join(names, ", ") }

@@ -216,7 +216,7 @@ func (r *reader) take(name string, content io.Reader, size int64) error {
 }
 
 func (r *reader) copy(path string, content io.Reader) (Sum, error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o700)
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o700) //nolint:gosec // it is a program
 	if err != nil {
 		return Sum{}, err
 	}
