@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"hash"
 	"net/http"
 	"strconv"
 	"time"
@@ -71,6 +72,56 @@ func VerifyHMACSHA256(secrets []Secret, field string, signature []byte, message 
 		var sum [sha256.Size]byte
 		return hmac.Equal(mac.Sum(sum[:0]), signature), nil
 	})
+}
+
+// HMAC is a way to sign with a shared secret, for vendors that do not take
+// HMAC-SHA256 with the bytes of the secret as key. The zero value is that.
+type HMAC struct {
+	// Hash makes the hash function, such as sha512.New. Defaults to sha256.New.
+	Hash func() hash.Hash
+	// Key makes the key of a secret, for vendors whose secrets are base64 or hex.
+	// Its error says what the secret is not, and must not quote it. Defaults to
+	// the bytes of the secret.
+	Key func(secret string) ([]byte, error)
+}
+
+// Verify says which secrets made the signature over the parts of a message. See
+// [VerifyHMACSHA256]; a secret of which Key makes nothing can not be used.
+func (h HMAC) Verify(secrets []Secret, field string, signature []byte, message ...[]byte) (Which, error) {
+	return verify(secrets, field, func(secret string) (bool, error) {
+		sum, err := h.sum(secret, message)
+		return err == nil && hmac.Equal(sum, signature), err
+	})
+}
+
+// Sign returns the signature that a vendor would send, as bytes. It is for tests
+// and for tools that send deliveries. A secret of which Key makes nothing is
+// [ErrCredential].
+func (h HMAC) Sign(secret string, message ...[]byte) ([]byte, error) {
+	sum, err := h.sum(secret, message)
+	if err != nil {
+		return nil, fmt.Errorf("%w: the secret is %w", ErrCredential, err)
+	}
+	return sum, nil
+}
+
+func (h HMAC) sum(secret string, message [][]byte) ([]byte, error) {
+	key := []byte(secret)
+	if h.Key != nil {
+		var err error
+		if key, err = h.Key(secret); err != nil {
+			return nil, err
+		}
+	}
+	newHash := h.Hash
+	if newHash == nil {
+		newHash = sha256.New
+	}
+	mac := hmac.New(newHash, key)
+	for _, part := range message {
+		mac.Write(part)
+	}
+	return mac.Sum(nil), nil
 }
 
 // VerifyEd25519 says which public keys, given in hex in a field of each

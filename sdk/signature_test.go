@@ -2,6 +2,7 @@ package sdk_test
 
 import (
 	"crypto/ed25519"
+	"crypto/sha512"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
@@ -160,5 +161,34 @@ func TestTruncateCutsOnACharacter(t *testing.T) {
 		if got := sdk.Truncate(text); got != want {
 			t.Errorf("%.20q… (%d bytes): got %d bytes", text, len(text), len(got))
 		}
+	}
+}
+
+func TestHMACWithAnotherHashAndKey(t *testing.T) {
+	t.Parallel()
+	// Of RFC 4231, test case 2, with the key written in hex.
+	h := sdk.HMAC{Hash: sha512.New, Key: hex.DecodeString}
+	key, message := hex.EncodeToString([]byte("Jefe")), []byte("what do ya want for nothing?")
+	sum, err := h.Sign(key, message[:4], message[4:])
+	if err != nil || !strings.HasPrefix(hex.EncodeToString(sum), "164b7a7bfcf819e2e395fbe73b56e0a387bd64222e831fd610270cd7ea250554") {
+		t.Fatalf("got %x, %v", sum, err)
+	}
+	secrets := []sdk.Secret{secret("a", "not hex"), secret("b", key), secret("c", hex.EncodeToString([]byte("other")))}
+	if which, err := h.Verify(secrets, "secret", sum, message); err != nil || !reflect.DeepEqual(which, sdk.Which{1}) {
+		t.Errorf("which %v, %v", which, err)
+	}
+	if _, err := h.Verify(secrets[2:], "secret", sum, message); !errors.Is(err, sdk.ErrBadSignature) {
+		t.Errorf("by another secret: %v", err)
+	}
+	if _, err := h.Verify(secrets[:1], "secret", sum, message); !errors.Is(err, sdk.ErrCredential) {
+		t.Errorf("by none that can be used: %v", err)
+	}
+	if _, err := h.Sign("not hex", message); !errors.Is(err, sdk.ErrCredential) {
+		t.Errorf("signed with no key: %v", err)
+	}
+	// The zero value is what VerifyHMACSHA256 takes.
+	sum, _ = sdk.HMAC{}.Sign("k", message)
+	if _, err := sdk.VerifyHMACSHA256([]sdk.Secret{secret("a", "k")}, "secret", sum, message); err != nil {
+		t.Error(err)
 	}
 }

@@ -26,7 +26,7 @@ func CheckExamples(t T, d sdk.Descriptor, file string) {
 
 func checkExamples(t T, d sdk.Descriptor, file, doc string) {
 	t.Helper()
-	types, triggers := examples(doc)
+	types, triggers, sources := examples(doc)
 	for _, trigger := range triggers {
 		typ, ok := types[trigger.source]
 		if !ok {
@@ -36,15 +36,45 @@ func checkExamples(t T, d sdk.Descriptor, file, doc string) {
 		if typ != d.Type {
 			continue
 		}
+		filters := slices.Concat(d.Filters, declared(d, sources[trigger.source]))
 		for _, s := range trigger.settings {
-			i := slices.IndexFunc(d.Filters, func(f sdk.Filter) bool { return f.Name == s.key })
+			i := slices.IndexFunc(filters, func(f sdk.Filter) bool { return f.Name == s.key })
 			if i < 0 {
 				t.Errorf("%s:%d: %s has no filter %q", file, s.line, d.Type, s.key)
 				continue
 			}
-			checkValues(t, d.Filters[i], file, s)
+			checkValues(t, filters[i], file, s)
 		}
 	}
+	for name, settings := range sources {
+		if types[name] != d.Type || len(d.Settings) == 0 {
+			continue
+		}
+		for _, s := range settings {
+			known := strings.Contains(s.key, "_") || slices.Contains([]string{"type", "credential", "allowUnsigned"}, s.key)
+			if !known && !slices.ContainsFunc(d.Settings, func(own sdk.Setting) bool { return own.Name == s.key }) {
+				t.Errorf("%s:%d: %s has no setting %q", file, s.line, d.Type, s.key)
+			}
+		}
+	}
+}
+
+// declared are the filters that the settings of a source make.
+func declared(d sdk.Descriptor, settings []setting) []sdk.Filter {
+	var filters []sdk.Filter
+	for _, own := range d.Settings {
+		for _, s := range settings {
+			if own.Filters == nil || s.key != own.Name {
+				continue
+			}
+			for _, key := range s.keys {
+				f := *own.Filters
+				f.Name = key
+				filters = append(filters, f)
+			}
+		}
+	}
+	return filters
 }
 
 func checkValues(t T, f sdk.Filter, file string, s setting) {
@@ -73,19 +103,21 @@ type setting struct {
 	line   int
 	key    string
 	values []string
+	keys   []string // of a table
 }
 
 var (
 	sourceHeader = regexp.MustCompile(`^\[\s*webhooks\s*\.\s*["']?([^"'\]\s]+)["']?\s*\]`)
 	assignment   = regexp.MustCompile(`^["']?([A-Za-z0-9_-]+)["']?\s*=\s*(.*)$`)
 	nextFile     = regexp.MustCompile(`^#\s*\S+\.toml$`) // one block may show several files
+	tableKey     = regexp.MustCompile(`(?:\{|,)\s*["']?([A-Za-z0-9_-]+)["']?\s*=`)
 	stringValue  = regexp.MustCompile(`"(?:[^"\\]|\\.)*"|'[^']*'|#.*`)
 )
 
-// examples reads the toml blocks of a page: the type of each source, and the
-// triggers.
-func examples(doc string) (types map[string]string, triggers []trigger) {
-	types = map[string]string{}
+// examples reads the toml blocks of a page: the type of each source, the
+// triggers, and the other keys of each source.
+func examples(doc string) (types map[string]string, triggers []trigger, sources map[string][]setting) {
+	types, sources = map[string]string{}, map[string][]setting{}
 	var inBlock, inTrigger bool
 	var source string
 	for i, line := range strings.Split(doc, "\n") {
@@ -109,6 +141,12 @@ func examples(doc string) (types map[string]string, triggers []trigger) {
 		case m == nil:
 		case source != "" && m[1] == "type":
 			types[source] = strings.Join(values(m[2]), "")
+		case source != "":
+			s := setting{line: i + 1, key: m[1]}
+			for _, key := range tableKey.FindAllStringSubmatch(m[2], -1) {
+				s.keys = append(s.keys, key[1])
+			}
+			sources[source] = append(sources[source], s)
 		case inTrigger && m[1] == "source":
 			triggers[len(triggers)-1].source = strings.Join(values(m[2]), "")
 		case inTrigger:
@@ -116,7 +154,7 @@ func examples(doc string) (types map[string]string, triggers []trigger) {
 			last.settings = append(last.settings, setting{line: i + 1, key: m[1], values: values(m[2])})
 		}
 	}
-	return types, triggers
+	return types, triggers, sources
 }
 
 // values returns the strings in what is right of "=".

@@ -23,6 +23,7 @@ func Render(d sdk.Descriptor) string {
 	facts(&b, d)
 	setup(&b, d)
 	credential(&b, d.Credential)
+	settings(&b, d)
 	filters(&b, d.Filters)
 	example(&b, d)
 	samples(&b, d)
@@ -36,6 +37,11 @@ func Row(d sdk.Descriptor) string {
 	names := make([]string, len(d.Filters))
 	for i, f := range d.Filters {
 		names[i] = code(f.Name)
+	}
+	for _, s := range d.Settings {
+		if s.Filters != nil {
+			names = append(names, "and those in "+code(s.Name))
+		}
 	}
 	cred := "none"
 	if len(d.Credential.Fields) > 0 {
@@ -57,8 +63,17 @@ func facts(b *strings.Builder, d sdk.Descriptor) {
 	if d.Challenges {
 		fact("Handshake", "answered by the provider, and starts nothing")
 	}
-	if len(d.SignatureHeaders) > 0 {
-		fact("Signature", codes(d.SignatureHeaders)+"; checked, and not stored")
+	var by []string
+	for _, s := range d.Settings {
+		if s.SignatureHeader {
+			by = append(by, "the header that "+code(s.Name)+" names")
+		}
+	}
+	switch {
+	case len(d.SignatureHeaders) > 0:
+		fact("Signature", strings.Join(append([]string{codes(d.SignatureHeaders)}, by...), ", ")+"; checked, and not stored")
+	case len(by) > 0:
+		fact("Signature", strings.Join(by, ", ")+"; checked, and not stored")
 	}
 	if d.DeliveryIDHeader != "" {
 		fact("Delivery id", code(d.DeliveryIDHeader))

@@ -169,7 +169,7 @@ func (k *checker) parse(limit time.Duration, what string, body []byte) {
 	}
 	req := withBody(cloned(k.c.Request), body)
 	events, err := guard(k, "Parse of "+what, limit, func(ctx context.Context) ([]sdk.Event, error) {
-		return k.target.provider.Parse(ctx, req)
+		return sdk.Parse(ctx, k.target.provider, req)
 	})
 	if kind := kindOf(err); kind != "" && kind != kindUnparseable {
 		k.report(checkParse, "%s: Parse returns %q; it has to be sdk.ErrUnparseable, and Verify is where signatures are judged", what, clip(k.masked(err.Error())))

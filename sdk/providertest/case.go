@@ -22,12 +22,13 @@ import (
 
 // The names of the files in a case.
 const (
-	requestFile = "request.http"
-	bodyFile    = "body.base64"
-	secretsFile = "secrets"
-	optionsFile = "options"
-	filtersFile = "filters"
-	wantFile    = "want.json"
+	requestFile  = "request.http"
+	bodyFile     = "body.base64"
+	secretsFile  = "secrets"
+	settingsFile = "settings"
+	optionsFile  = "options"
+	filtersFile  = "filters"
+	wantFile     = "want.json"
 
 	caseSuffix = ".txtar"
 )
@@ -47,6 +48,7 @@ type Case struct {
 	// AllowUnsigned is [sdk.DeliverOptions.AllowUnsigned].
 	AllowUnsigned bool
 
+	settings  []writtenSetting
 	filters   []filterLine
 	published string   // what of it is not ours to change; empty for nothing
 	unknown   bool     // it has values that the descriptor does not know, on purpose
@@ -95,6 +97,8 @@ func ParseCase(name string, data []byte) (*Case, error) {
 		case bodyFile: // after the request, which would take it for empty
 		case secretsFile:
 			err = c.readSecrets(file.Data)
+		case settingsFile:
+			err = c.readSettings(file.Data)
 		case optionsFile:
 			err = c.readOptions(file.Data)
 		case filtersFile:

@@ -126,6 +126,7 @@ type checker struct {
 	target     *Target
 	c          *Case // nil for the target as a whole
 	desc       sdk.Descriptor
+	settings   sdk.Settings // that samples are made by
 	needles    []needle
 	limit      time.Duration
 	findings   []Finding
@@ -140,6 +141,14 @@ func (s *Suite) checker(ctx context.Context, t *Target, c *Case) *checker {
 	k := &checker{ctx: ctx, suite: s, target: t, c: c, desc: sdk.Describe(t.provider), more: map[string]int{}}
 	k.limit = slowMachine * k.desc.ReplyDeadline
 	k.needles = s.needles(k.desc)
+	for _, each := range s.Cases {
+		if err := each.settle(k.desc); err != nil && each == c {
+			k.report(checkCase, "%v", err)
+		}
+	}
+	if c != nil {
+		k.desc = c.with(k.desc)
+	}
 	return k
 }
 
@@ -256,6 +265,7 @@ func (k *checker) deliver(what string, req sdk.Request, secrets []sdk.Secret, op
 
 func (k *checker) deliverIn(limit time.Duration, what string, req sdk.Request, secrets []sdk.Secret, opts sdk.DeliverOptions) (sdk.Delivery, error) {
 	return guard(k, what, limit, func(ctx context.Context) (sdk.Delivery, error) {
+		req.Sources = meant(req, secrets)
 		return sdk.Deliver(ctx, k.target.provider, req, secrets, opts)
 	})
 }

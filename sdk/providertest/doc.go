@@ -48,6 +48,10 @@
 // without lines stands for no secrets. A value that the descriptor calls Secret
 // should have eight characters or more, so that it can be looked for in logs.
 //
+// settings, if there, has a setting of a source on each line: the source, its
+// name, "=" and the value as JSON (home signatureHeader = "X-Bell"). A source
+// that has settings and no secret takes unsigned requests.
+//
 // options, if there, has one "key: value" a line. receivedAt is when the host
 // read the request, in RFC 3339, by default [DefaultReceivedAt]. allowUnsigned:
 // true stands for a host with a source that takes unsigned requests. published:

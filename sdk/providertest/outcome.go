@@ -53,6 +53,7 @@ type wantEvent struct {
 	Sensitive  []string            `json:"sensitive,omitempty"`
 	Taken      *wantReply          `json:"taken,omitempty"`
 	Ignored    *wantReply          `json:"ignored,omitempty"`
+	Sources    []string            `json:"sources,omitempty"` // where those that signed differ
 	Attributes map[string][]string `json:"attributes"`
 }
 
@@ -123,7 +124,7 @@ func eventOf(e sdk.Event) (wantEvent, error) {
 		Title: sdk.Truncate(e.Title), Body: sdk.Truncate(e.Body), URL: sdk.Truncate(e.URL), Author: mend(e.Author),
 		Assignee: mend(e.Assignee), Labels: mendAll(e.Labels), Branch: mend(e.Branch), Conclusion: mend(e.Conclusion),
 		Comment: sdk.Truncate(e.Comment), Sender: mend(e.Sender), Automated: e.Automated, Sensitive: e.Sensitive,
-		Taken: replyOf(e.Taken), Ignored: replyOf(e.Ignored), Attributes: map[string][]string{},
+		Taken: replyOf(e.Taken), Ignored: replyOf(e.Ignored), Sources: e.Sources, Attributes: map[string][]string{},
 	}
 	if !e.Timestamp.IsZero() {
 		at := e.Timestamp.UTC()

@@ -55,6 +55,12 @@ func differingPart(a, b sdk.Descriptor) string {
 	va, vb := reflect.ValueOf(a), reflect.ValueOf(b)
 	for i := range va.NumField() {
 		fa, fb := va.Field(i), vb.Field(i)
+		if settings, ok := fa.Interface().([]sdk.Setting); ok {
+			if other, _ := fb.Interface().([]sdk.Setting); settingsText(settings) != settingsText(other) {
+				return va.Type().Field(i).Name
+			}
+			continue
+		}
 		if written(fa) != written(fb) {
 			return va.Type().Field(i).Name
 		}
@@ -77,7 +83,11 @@ func (s *Suite) CheckCases(d sdk.Descriptor) []Finding {
 			continue
 		}
 		events = append(events, c.want.Events...)
-		k.c = c
+		if err := c.settle(d); err != nil {
+			k.report(checkCase, "case %s: %v", c.Name, err)
+			continue
+		}
+		k.c, k.desc = c, c.with(d)
 		if fault := c.lost(c.want); fault != "" {
 			k.report(checkCase, "%s", fault)
 		}
@@ -85,7 +95,7 @@ func (s *Suite) CheckCases(d sdk.Descriptor) []Finding {
 			k.filterLine(line)
 		}
 	}
-	k.c = nil
+	k.c, k.desc = nil, d
 	for _, name := range s.Events {
 		if !slices.ContainsFunc(events, func(e wantEvent) bool { return e.Name == name }) {
 			k.reportLike(checkEvents+name, checkEvents, "no case has the event %q; add one, as the vendor documents it", name)
@@ -150,7 +160,7 @@ func (k *checker) filter(f sdk.Filter, events []wantEvent) {
 				case len(has) == 0:
 					lacked = true
 				case passes(f, line.filters[i].values, has):
-					passed = passed || starts(k.desc, line.filters, e)
+					passed = passed || starts(c.with(k.desc), line.filters, e)
 				default:
 					held = true
 				}

@@ -40,7 +40,7 @@ type Options struct {
 
 	// Sign signs a request as the vendor does, with one of the secrets of a
 	// case: it sets the headers, over req.Body and, where a time is signed, for
-	// req.ReceivedAt. Defaults to what the kit can find out by itself: that a
+	// req.ReceivedAt; req.Settings are those of the source. Defaults to what the kit can find out by itself: that a
 	// case is signed by HMAC-SHA256 over the body, or over a header with
 	// "timestamp" in its name and the body.
 	Sign func(req *sdk.Request, secret map[string]string)
@@ -160,12 +160,17 @@ func fail[S T[S]](t S, findings []Finding) {
 func (s *Suite) Update(ctx context.Context, t *Target) error {
 	desc := sdk.Describe(t.provider)
 	for _, c := range s.Cases {
+		if err := c.settle(desc); err != nil {
+			return fmt.Errorf("case %s: %w", c.Name, err)
+		}
+	}
+	for _, c := range s.Cases {
 		switch {
 		case !c.signs() || c.published == publishedSignature:
 		case s.Sign != nil:
 			c.sign(s.Sign)
 		case !sdk.Signed(desc, c.Request):
-			if known := s.learned(ctx, t, c.Secrets[0]); known != nil {
+			if known := s.learned(ctx, t, c); known != nil {
 				c.sign(known.sign)
 			}
 		}
@@ -178,9 +183,10 @@ func (s *Suite) Update(ctx context.Context, t *Target) error {
 
 // learned is the scheme by which the first case that has one is signed, or else
 // a sample.
-func (s *Suite) learned(ctx context.Context, t *Target, secret sdk.Secret) *scheme {
+func (s *Suite) learned(ctx context.Context, t *Target, fresh *Case) *scheme {
+	secret := fresh.Secrets[0]
 	for _, c := range s.Cases {
-		if c.accepted() {
+		if c.accepted() && c.Request.Settings.Equal(fresh.Request.Settings) {
 			if known := c.guess(); known != nil {
 				return known
 			}
@@ -191,7 +197,9 @@ func (s *Suite) learned(ctx context.Context, t *Target, secret sdk.Secret) *sche
 		return nil
 	}
 	for _, sample := range sampler.Samples() {
-		req, err := sampler.Sample(ctx, sdk.SampleAsk{Name: sample.Name, Secret: &secret, SentAt: DefaultReceivedAt(), Unique: "one"})
+		req, err := sampler.Sample(ctx, sdk.SampleAsk{
+			Name: sample.Name, Secret: &secret, Settings: fresh.Request.Settings, SentAt: DefaultReceivedAt(), Unique: "one",
+		})
 		if err != nil {
 			continue
 		}

@@ -35,7 +35,34 @@ func (k *checker) samples() {
 		k.report(checkSamples, "Descriptor.Samples is set, and the provider is no sdk.Sampler; the SDK sets it for one that is")
 		return
 	}
-	secret, ok := k.suite.sampleSecret()
+	if len(k.desc.Settings) == 0 {
+		k.samplesOf(sampler, k.suite.sampleSecret)
+		return
+	}
+	// Settings decide what a sample looks like, so each that a case has is tried.
+	whole := k.desc
+	defer func() { k.desc, k.settings = whole, nil }()
+	var done []sdk.Settings
+	for _, c := range k.suite.Cases {
+		if !c.accepted() || slices.ContainsFunc(done, c.Request.Settings.Equal) {
+			continue
+		}
+		done = append(done, c.Request.Settings)
+		k.settings, k.desc = c.Request.Settings, whole.With(c.Request.Settings)
+		k.samplesOf(sampler, func() (sdk.Secret, bool) {
+			if k.suite.SampleSecret != nil {
+				return k.suite.sampleSecret()
+			}
+			return clonedSecrets(c.Secrets)[c.want.Which[0]], true
+		})
+		if k.stopped() {
+			return
+		}
+	}
+}
+
+func (k *checker) samplesOf(sampler sdk.Sampler, signer func() (sdk.Secret, bool)) {
+	secret, ok := signer()
 	if !ok && len(k.desc.SignatureHeaders) > 0 {
 		k.report(checkSamples, "no case is signed by a secret that a sample could be signed with; set Options.SampleSecret")
 		return
@@ -92,7 +119,9 @@ func (k *checker) sample(from sdk.Sampler, name string, secret sdk.Secret) []sdk
 		return nil
 	}
 	k.sampleAgain(from, what, ask, req, events)
-	k.sampleSigned(what, req, secret)
+	if k.signsBody(from, what, ask, req) {
+		k.sampleSigned(what, req, secret)
+	}
 	k.sampleUnsigned(from, what, ask, events)
 	k.sampleBody(from, what, ask, req.Body, secret)
 	return events
@@ -104,8 +133,16 @@ func (k *checker) make(from sdk.Sampler, what string, ask sdk.SampleAsk) (sdk.Re
 		own := clonedSecrets([]sdk.Secret{*ask.Secret})[0]
 		ask.Secret = &own
 	}
+	ask.Settings = k.settings
 	req, err := guard(k, what, k.limit, func(ctx context.Context) (sdk.Request, error) { return from.Sample(ctx, ask) })
 	req.ReceivedAt = ask.SentAt.Add(sampleTravel)
+	if len(k.desc.Settings) > 0 {
+		source := sdk.Source{Name: "sample", Settings: k.settings, Unsigned: ask.Secret == nil}
+		if ask.Secret != nil {
+			source.Name = ask.Secret.Source
+		}
+		req.Settings, req.Sources = k.settings, []sdk.Source{source}
+	}
 	return req, err
 }
 
@@ -124,11 +161,17 @@ func (k *checker) sampleRequest(what string, req sdk.Request, secret sdk.Secret)
 		report("it has none of Descriptor.SignatureHeaders, although there is a secret")
 	}
 	text := string(req.Body)
+	bearing := map[string]bool{}
+	for _, name := range k.desc.SignatureHeaders {
+		bearing[http.CanonicalHeaderKey(name)] = true
+	}
 	for name, values := range req.Header {
 		if http.CanonicalHeaderKey(name) != name {
 			report("header %q is not written %q", name, http.CanonicalHeaderKey(name))
 		}
-		text += strings.Join(values, "\n")
+		if !bearing[name] { // which may well be the secret itself
+			text += strings.Join(values, "\n")
+		}
 	}
 	for _, f := range k.desc.Credential.Fields {
 		if v := secret.Fields[f.Name]; f.Secret && len(v) >= minNeedle && strings.Contains(text, v) {
@@ -205,6 +248,16 @@ func requestText(r sdk.Request) string {
 	}
 	b.Write(r.Body)
 	return b.String()
+}
+
+// signsBody says that what proves the sender depends on the body. A token does
+// not.
+func (k *checker) signsBody(from sdk.Sampler, what string, ask sdk.SampleAsk, first sdk.Request) bool {
+	ask.Body = append(bytes.Clone(first.Body), ' ')
+	other, err := k.make(from, what+" with another body", ask)
+	return err != nil || slices.ContainsFunc(k.desc.SignatureHeaders, func(name string) bool {
+		return !slices.Equal(first.Header.Values(name), other.Header.Values(name))
+	})
 }
 
 // sampleSigned makes sure that the signature is one.

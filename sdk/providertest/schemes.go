@@ -1,6 +1,7 @@
 package providertest
 
 import (
+	"encoding/base64"
 	"net/http"
 	"strconv"
 	"strings"
@@ -25,6 +26,9 @@ func knownScheme(req sdk.Request, field, key string) *scheme {
 		if s := timestamped(req, name, values[0], field, key); s != nil {
 			return s
 		}
+		if s := basic(name, values[0], field, key); s != nil {
+			return s
+		}
 		// Short keys turn up by chance.
 		if prefix, ok := strings.CutSuffix(values[0], key); ok && len(key) >= minNeedle {
 			return &scheme{header: name, field: field, token: true, other: func(req *sdk.Request, key string) {
@@ -33,6 +37,22 @@ func knownScheme(req sdk.Request, field, key string) *scheme {
 		}
 	}
 	return nil
+}
+
+// basic is a user and the key as password, as sdk.VerifyBasicAuth takes them.
+func basic(name, value, field, key string) *scheme {
+	text, ok := strings.CutPrefix(value, "Basic ")
+	if !ok || name != "Authorization" {
+		return nil
+	}
+	both, err := base64.StdEncoding.DecodeString(text)
+	user, password, _ := strings.Cut(string(both), ":")
+	if err != nil || password != key {
+		return nil
+	}
+	return &scheme{header: name, field: field, token: true, other: func(req *sdk.Request, key string) {
+		req.Header[name] = []string{"Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+key))}
+	}}
 }
 
 // timestamped is t=1700000000,v1=hex, as sdk.VerifyTimestampedHMAC takes it.
