@@ -64,6 +64,7 @@ type Scheduler struct {
 	opts    Options
 	metrics metrics
 	changed chan struct{} // holds one notice of new schedules
+	turn    chan struct{} // held while ticks are taken, and from Hold to Resume
 
 	mu      sync.Mutex
 	started bool
@@ -89,13 +90,17 @@ func New(o Options) (*Scheduler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cron: register metrics: %w", err)
 	}
-	return &Scheduler{opts: o, metrics: m, changed: make(chan struct{}, 1), agents: make(map[string]*ticker)}, nil
+	return &Scheduler{opts: o, metrics: m, changed: make(chan struct{}, 1), turn: make(chan struct{}, 1), agents: make(map[string]*ticker)}, nil
 }
 
 // SetSchedules replaces all schedules. An agent whose schedule is as before
 // keeps its next tick; a new schedule counts from now.
-func (s *Scheduler) SetSchedules(entries []Entry) {
-	now := s.opts.Now()
+func (s *Scheduler) SetSchedules(entries []Entry) { s.SetSchedulesSince(s.opts.Now(), entries) }
+
+// SetSchedulesSince does the same, and new schedules count from a time before:
+// when the scheduler before this one may have ticked last. Of what that has asked
+// the store for, asking again is a repeat.
+func (s *Scheduler) SetSchedulesSince(now time.Time, entries []Entry) {
 	s.mu.Lock()
 	agents := make(map[string]*ticker, len(entries))
 	for _, e := range entries {
@@ -150,6 +155,20 @@ func (s *Scheduler) Next(agent string) time.Time {
 	return time.Time{}
 }
 
+// Hold keeps the scheduler from ticking until Resume, and returns when no tick is
+// on its way to the store. What is due meanwhile is late then, as after a sleep.
+func (s *Scheduler) Hold(ctx context.Context) error {
+	select {
+	case s.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// Resume ends a Hold.
+func (s *Scheduler) Resume() { <-s.turn }
+
 // Run ticks until the context is cancelled.
 func (s *Scheduler) Run(ctx context.Context) error {
 	s.mu.Lock()
@@ -165,6 +184,11 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	missed := s.opts.LastTicks != nil // not looked for yet
 	seen := s.opts.Now()
 	for {
+		select {
+		case s.turn <- struct{}{}:
+		case <-ctx.Done():
+			return nil
+		}
 		now := s.opts.Now()
 		if seen.Sub(now) > maxShift {
 			// So far back that it was a correction, as cron(8) has it. Ticks
@@ -181,6 +205,7 @@ func (s *Scheduler) Run(ctx context.Context) error {
 			missed = unread != nil
 		}
 		err := s.accept(ctx, now, open)
+		<-s.turn
 		if ctx.Err() != nil {
 			return nil //nolint:nilerr // told to stop: what it interrupted is no failure
 		}

@@ -109,9 +109,13 @@ type Options struct {
 	// MaxAttempts is how many runs of a job may be lost with their host before
 	// it is dead. Defaults to 2.
 	MaxAttempts int
-	// Exclusive says that no other host uses the store: every run it holds at
-	// the start is lost, whatever its lease.
+	// Exclusive says that no other host uses the store but those that Living
+	// names: every other run it holds at the start is lost, whatever its lease.
 	Exclusive bool
+	// Living names hosts that are known to be alive besides this one, such as
+	// one that has handed over and finishes its runs. Their runs are never taken
+	// for lost. Nil knows of none.
+	Living func() ([]string, error)
 	// Now tells the wall clock. Defaults to time.Now.
 	Now func() time.Time
 }
@@ -122,6 +126,9 @@ type Dispatcher struct {
 	log     hclog.Logger
 	metrics *metrics
 	wake    chan struct{} // holds one wake-up
+
+	// turn is held while a run is claimed, and from Hold to Resume.
+	turn chan struct{}
 
 	stopping chan struct{} // closed by the first Stop
 	hurry    chan struct{} // a later Stop moved the deadline forward
@@ -161,6 +168,7 @@ func New(o Options) (*Dispatcher, error) {
 		log:      o.Log,
 		metrics:  m,
 		wake:     make(chan struct{}, 1),
+		turn:     make(chan struct{}, 1),
 		stopping: make(chan struct{}),
 		hurry:    make(chan struct{}, 1),
 		done:     make(chan struct{}),
@@ -348,11 +356,19 @@ func (d *Dispatcher) claimAll(ctx context.Context) error {
 			return nil
 		default:
 		}
+		select {
+		case <-d.stopping:
+			return nil
+		case d.turn <- struct{}{}:
+		}
 		c, err := d.claim(ctx)
+		if err == nil && c != nil {
+			d.start(ctx, *c)
+		}
+		<-d.turn
 		if err != nil || c == nil {
 			return err
 		}
-		d.start(ctx, *c)
 	}
 }
 

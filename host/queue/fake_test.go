@@ -204,7 +204,7 @@ func (m *memory) Recover(ctx context.Context, r store.Recovery) (out store.Recov
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for id, c := range m.running {
-		if c.Run.LeaseUntil.Before(r.LeaseEndedBefore) {
+		if c.Run.LeaseUntil.Before(r.LeaseEndedBefore) && !slices.Contains(r.Living, c.Run.Host) {
 			out.Lost = append(out.Lost, c.Run)
 			m.back(id)
 		}

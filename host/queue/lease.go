@@ -20,18 +20,22 @@ func (d *Dispatcher) keepLeases(ctx context.Context) {
 	var said complaint
 	recovered := time.Now()
 	wait := d.opts.Lease / 3
+	stopping := d.stopping
 	for {
 		timer := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
 			timer.Stop()
 			return
+		case <-stopping:
+			timer.Stop()
+			stopping = nil
 		case <-timer.C:
 		}
 		err := d.renew(ctx)
 		// Only behind a renewal that worked: after a sleep of the machine our
 		// own leases have ended too, and must not be taken for a dead host's.
-		if err == nil && time.Since(recovered) >= d.opts.Lease {
+		if err == nil && !d.leaving() && time.Since(recovered) >= d.opts.Lease {
 			recovered = time.Now()
 			err = d.giveBack(ctx, d.opts.Now())
 		}
@@ -44,7 +48,7 @@ func (d *Dispatcher) keepLeases(ctx context.Context) {
 		case news:
 			d.log.Info("leases are kept again")
 		}
-		wait = d.opts.Lease / 3
+		wait = d.renewEvery()
 		if err != nil {
 			wait = min(wait, retry.next())
 		} else {
@@ -115,11 +119,20 @@ func (d *Dispatcher) recoverAtStart(ctx context.Context) bool {
 	}
 }
 
-func (d *Dispatcher) giveBack(ctx context.Context, leaseEndedBefore time.Time) error {
+// giveBack takes all runs for lost whose lease ended before a time, but those of
+// hosts that live: of the others that do, and of those that are named.
+func (d *Dispatcher) giveBack(ctx context.Context, leaseEndedBefore time.Time, living ...string) error {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
+	if d.opts.Living != nil {
+		others, err := d.opts.Living()
+		if err != nil {
+			return err
+		}
+		living = append(living, others...)
+	}
 	r, err := d.opts.Store.Recover(ctx, store.Recovery{
-		At: d.opts.Now(), LeaseEndedBefore: leaseEndedBefore, MaxAttempts: d.opts.MaxAttempts,
+		At: d.opts.Now(), LeaseEndedBefore: leaseEndedBefore, Living: living, MaxAttempts: d.opts.MaxAttempts,
 	})
 	if err != nil {
 		return err

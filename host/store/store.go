@@ -314,7 +314,10 @@ type Recovery struct {
 	// LeaseEndedBefore: runs with a later lease are left alone. The only host
 	// of a store recovers all of them when it starts.
 	LeaseEndedBefore time.Time
-	MaxAttempts      int // runs that may be lost with their host before a job is dead
+	// Living names hosts that are known to be alive: their runs are left alone,
+	// too, whatever their leases say.
+	Living      []string
+	MaxAttempts int // runs that may be lost with their host before a job is dead
 }
 
 // Recovered lists what Recover did.

@@ -14,4 +14,9 @@
 // It is no place for several gateways: nothing here keeps two processes from
 // claiming jobs of one file, though their transactions would not mix. The lock
 // on the project folder is what prevents that.
+//
+// While one gateway takes over from another, both have the file open
+// ([Options.Beside]). Nothing is remembered from one transaction to the next but
+// how long the log is, so that what the one writes is what the other sees; they
+// take turns at the lock for writing.
 package sqlite

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/action-llama/gateway/host/job"
@@ -341,7 +342,9 @@ func (s *Store) Recover(ctx context.Context, r store.Recovery) (store.Recovered,
 		q := t.prepare(`SELECT ` + runColumns + ` FROM runs WHERE state = 'running' AND lease_until < ? ORDER BY lease_until`).
 			time(r.LeaseEndedBefore)
 		for q.next() {
-			lost = append(lost, q.runAt())
+			if run := q.runAt(); !slices.Contains(r.Living, run.Host) {
+				lost = append(lost, run)
+			}
 		}
 		if err := q.done(); err != nil {
 			return err

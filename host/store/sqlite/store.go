@@ -26,6 +26,10 @@ type Options struct {
 	// transaction took and how many operations shared it. It is called by the
 	// writer and must return at once.
 	OnCommit func(took time.Duration, ops int)
+	// Beside says that another gateway has the file open, and goes on with it:
+	// its log is in motion, and only what the other does not mind may be
+	// changed of the schema.
+	Beside bool
 
 	vfs string // of SQLite, by name; tests put theirs between it and the disk
 }
@@ -53,15 +57,17 @@ func Open(ctx context.Context, path string, opts Options) (*Store, error) {
 	if err := createFiles(path); err != nil {
 		return nil, fmt.Errorf("open store %s: %w", path, err)
 	}
-	if err := checkLog(path); err != nil {
-		return nil, openError(path, err)
+	if !opts.Beside {
+		if err := checkLog(path); err != nil {
+			return nil, openError(path, err)
+		}
 	}
 	c, err := dialWriter(path, opts.vfs)
 	if err != nil {
 		return nil, openError(path, err)
 	}
 	c.SetInterrupt(ctx)
-	err = prepare(c, path)
+	err = prepare(c, path, opts.Beside)
 	c.SetInterrupt(context.Background())
 	if err != nil {
 		return nil, openError(path, errors.Join(err, c.close()))
@@ -76,17 +82,21 @@ func Open(ctx context.Context, path string, opts Options) (*Store, error) {
 
 // prepare makes sure that a file is fit to be used. One that is refused stays as
 // it is, its log included.
-func prepare(c *conn, path string) error {
+func prepare(c *conn, path string, beside bool) error {
 	if _, err := c.Config(sqlite3.DBCONFIG_NO_CKPT_ON_CLOSE, true); err != nil {
 		return err
 	}
 	if err := checkFile(c, path); err != nil {
 		return err
 	}
-	if err := migrate(c, path); err != nil {
+	steps, err := migrationSteps()
+	if err != nil {
 		return err
 	}
-	_, err := c.Config(sqlite3.DBCONFIG_NO_CKPT_ON_CLOSE, false)
+	if err := migrate(c, path, steps, beside); err != nil {
+		return err
+	}
+	_, err = c.Config(sqlite3.DBCONFIG_NO_CKPT_ON_CLOSE, false)
 	return err
 }
 

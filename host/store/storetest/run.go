@@ -216,6 +216,31 @@ var recoverTests = map[string]func(*testing.T, *bench){
 		b.finish(run, job.Done)
 	},
 
+	"leaves runs of hosts that live alone": func(t *testing.T, b *bench) {
+		b.limits(0, agent("dev", 3, 10))
+		runs := map[string]string{}
+		for _, host := range []string{"old", "dead", "older"} {
+			b.enqueue("dev")
+			at := b.tick()
+			c, err := b.Claim(b.ctx, store.Claim{Host: host, At: at, Until: at.Add(lease), Run: "run-of-" + host})
+			b.must(err)
+			runs[host] = c.Run.ID
+		}
+		far := b.now.AddDate(100, 0, 0)
+		r, err := b.Recover(b.ctx, store.Recovery{At: b.tick(), LeaseEndedBefore: far, Living: []string{"old", "older", "new"}, MaxAttempts: 2})
+		b.must(err)
+		if len(r.Lost) != 1 || r.Lost[0].ID != runs["dead"] {
+			t.Fatalf("recovered %v, want that of the dead host alone", r.Lost)
+		}
+		b.counts("dev", 1, 2, 0)
+		b.must(b.Finish(b.ctx, store.Finish{Run: runs["old"], State: job.Done, At: b.tick()}))
+		r, err = b.Recover(b.ctx, store.Recovery{At: b.tick(), LeaseEndedBefore: far, MaxAttempts: 2})
+		b.must(err)
+		if len(r.Lost) != 1 || r.Lost[0].ID != runs["older"] {
+			t.Fatalf("recovered %v, want that of the host that is gone now", r.Lost)
+		}
+	},
+
 	"a lost run can not finish, its successor can": func(t *testing.T, b *bench) {
 		b.limits(0, agent("dev", 1, 10))
 		id := b.enqueue("dev")
