@@ -33,6 +33,9 @@ type Status struct {
 	Address   string     `json:"address,omitempty"`
 	StartedAt *time.Time `json:"startedAt,omitempty"`
 	StopsAt   *time.Time `json:"stopsAt,omitempty"` // it is stopping, and runs under way are ended then
+	// Previous are gateways that have handed over and finish their runs, which
+	// are among those that the agents count.
+	Previous []PreviousStatus `json:"previous,omitempty"`
 	// Config is what a gateway that runs goes by.
 	Config *ConfigStatus `json:"config,omitempty"`
 	Scale  int           `json:"scale"` // over all agents; 0 means no limit
@@ -43,6 +46,14 @@ type Status struct {
 	LimitedUntil *time.Time       `json:"limitedUntil,omitempty"`
 	Agents       []AgentStatus    `json:"agents"`
 	Providers    []ProviderStatus `json:"providers"`
+}
+
+// PreviousStatus is a gateway that has handed over to this one, or to one before.
+type PreviousStatus struct {
+	PID       int       `json:"pid"`
+	Version   string    `json:"version"`
+	StartedAt time.Time `json:"startedAt"`
+	Runs      int       `json:"runs"` // under way
 }
 
 // AgentStatus is one agent and its queue.

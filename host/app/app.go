@@ -20,12 +20,14 @@ import (
 	"github.com/action-llama/gateway/host/api"
 	"github.com/action-llama/gateway/host/config"
 	"github.com/action-llama/gateway/host/cron"
+	"github.com/action-llama/gateway/host/handover"
 	"github.com/action-llama/gateway/host/ingest"
 	"github.com/action-llama/gateway/host/pluginhost"
 	"github.com/action-llama/gateway/host/queue"
 	"github.com/action-llama/gateway/host/runner"
 	"github.com/action-llama/gateway/host/store"
 	"github.com/action-llama/gateway/host/store/sqlite"
+	"github.com/action-llama/gateway/host/version"
 )
 
 // Options of New.
@@ -38,6 +40,9 @@ type Options struct {
 	// Listener is the port, when somebody else has opened it: systemd. It is
 	// closed in the end, also by a New that fails.
 	Listener *net.TCPListener
+	// Takeover has the gateway take over from the one that runs on the project,
+	// if one does, instead of refusing to start beside it.
+	Takeover bool
 	// Timing makes reloading quicker, in tests.
 	Timing Timing
 }
@@ -48,29 +53,42 @@ type App struct {
 	credentials config.Credentials
 	log         hclog.Logger
 	started     time.Time
-	url         string
+	self        Instance
+	machine     string // its name
 
-	listener   *net.TCPListener
-	server     *http.Server
-	store      *sqlite.Store
-	providers  Providers
-	rewire     chan struct{} // a provider came up: what it says may be new
-	ingest     *ingest.Handler
-	dispatcher *queue.Dispatcher
-	cron       *cron.Scheduler
-	history    *History
-	runner     *runner.Runner
-	use        *credentialUse
-	stopping   *stopping
-	keeper     *keeper
-	key        atomic.Pointer[string] // of the API
+	// Of the gateway that this one takes over from, of those that finish their
+	// runs, and of the one that takes over from this.
+	before     *handover.Successor // nil when there is none, or it was told all
+	ticksSince time.Time           // zero for now
+	atStart    []Instance
+	left       leaving
+
+	listener    *net.TCPListener
+	lock        *handover.Lock  // of the project
+	registered  func() error    // undoes it
+	offer       *handover.Offer // nil when nobody can take over
+	connections connections
+	closed      chan struct{} // when the port's part is over
+	server      *http.Server
+	store       *sqlite.Store
+	providers   Providers
+	rewire      chan struct{} // a provider came up: what it says may be new
+	ingest      *ingest.Handler
+	dispatcher  *queue.Dispatcher
+	cron        *cron.Scheduler
+	history     *History
+	runner      *runner.Runner
+	use         *credentialUse
+	stopping    *stopping
+	keeper      *keeper
+	key         atomic.Pointer[string] // of the API
 
 	// cleanups undo New, the last first.
 	cleanups []func() error
 }
 
 // URL is where the gateway listens.
-func (a *App) URL() string { return a.url }
+func (a *App) URL() string { return a.self.URL }
 
 // New makes a gateway that is ready to Run: the project is locked, the port
 // open, the store recovered, and its providers answer or have failed once. What
@@ -79,22 +97,21 @@ func New(ctx context.Context, o Options) (app *App, err error) {
 	a := &App{
 		config: configuration{now: &snapshot{project: o.Project}}, credentials: o.Credentials, log: o.Log,
 		started: time.Now(), rewire: make(chan struct{}, 1), stopping: newStopping(),
+		left: leaving{asked: make(chan struct{})}, closed: make(chan struct{}),
 	}
+	a.self = Instance{PID: os.Getpid(), StartedAt: a.started, ID: newGatewayID(), Version: version.Version}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.cleanup())
 		}
 	}()
 
-	if o.Listener != nil {
-		a.listenOn(o.Listener)
+	a.later(func() error { a.endTalk(); return nil })
+	if a.machine, err = os.Hostname(); err != nil {
+		return nil, fmt.Errorf("find this host's name: %w", err)
 	}
-	release, err := lockProject(o.Project.Dir)
-	if err != nil {
-		return nil, err
-	}
-	a.later(release)
-	if err := a.listen(ctx, o.Project.Gateway); err != nil {
+	a.later(a.releaseProject)
+	if err := a.findPlace(ctx, o); err != nil {
 		return nil, err
 	}
 
@@ -104,26 +121,102 @@ func New(ctx context.Context, o Options) (app *App, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := a.openStore(ctx, o.Project, m); err != nil {
-		return nil, err
-	}
-	if err := a.prepareWork(o.Project, registry); err != nil {
-		return nil, err
-	}
 	key, err := ensureAPIKey(o.Credentials)
 	if err != nil {
 		return nil, err
 	}
 	a.key.Store(&key)
-	a.serve(o.Project.Gateway, registry)
-
+	if a.before == nil { // else it is in use, and waits until all else is ready
+		if err := a.openStore(ctx, o.Project, m); err != nil {
+			return nil, err
+		}
+	}
 	<-providersUp
-	told, err := a.firstConfiguration(ctx, o.Project)
+	first, problems, err := a.firstConfiguration(ctx, o.Project)
 	if err != nil {
 		return nil, err
 	}
-	a.keeper = newKeeper(a, o.Timing, m, told)
+	if a.before != nil {
+		if err := a.takeOver(ctx); err != nil {
+			return nil, err
+		}
+		if err := a.openStore(ctx, o.Project, m); err != nil {
+			return nil, err
+		}
+	}
+	if err := a.register(o.Project); err != nil {
+		return nil, err
+	}
+	if err := a.prepareWork(ctx, o.Project, registry); err != nil {
+		return nil, err
+	}
+	a.serve(o.Project.Gateway, registry)
+	if _, err := a.install(ctx, first); err != nil {
+		return nil, err
+	}
+	a.keeper = newKeeper(a, o.Timing, m, problems)
+	if a.before != nil {
+		if err := a.mayBegin(ctx, o.Project.Dir); err != nil {
+			return nil, err
+		}
+	}
 	return a, nil
+}
+
+// findPlace makes this gateway the one of the project and opens the port, or
+// finds the one that it takes over from, which has both.
+func (a *App) findPlace(ctx context.Context, o Options) (err error) {
+	if o.Listener != nil {
+		a.listenOn(o.Listener)
+	}
+	if o.Takeover {
+		if a.before, err = a.meet(ctx, o.Project); err != nil || a.before != nil {
+			return err
+		}
+	}
+	if a.lock, err = lockProject(o.Project.Dir); err != nil {
+		return err
+	}
+	return a.listen(ctx, o.Project.Gateway)
+}
+
+// register lets others know of this gateway, and waits for nobody yet.
+func (a *App) register(p *config.Project) error {
+	if err := sweepGateways(p.Dir); err != nil {
+		a.log.Warn("what killed gateways left of themselves could not be removed", "error", err)
+	}
+	socket, err := socketFile(p.Dir, a.self.ID)
+	if err == nil {
+		a.self.Socket = socket
+		var l *net.UnixListener
+		if l, err = handover.Listen(socket); err == nil {
+			a.offer = &handover.Offer{Listener: l, Self: a.hello(), Giver: giver{a}, Log: a.log.Named("handover")}
+			a.later(func() error { return ignoreClosed(l.Close()) })
+		}
+	}
+	if err != nil {
+		a.self.Socket = ""
+		a.log.Warn("another al will not be able to take over from this gateway", "error", err)
+	}
+	if a.registered, err = register(p.Dir, a.self); err != nil {
+		return fmt.Errorf("let others know of this gateway: %w", err)
+	}
+	if a.atStart, err = a.others(); err != nil {
+		return fmt.Errorf("look for gateways before this one: %w", err)
+	}
+	return nil
+}
+
+// releaseProject gives up what makes this a gateway of the project.
+func (a *App) releaseProject() error {
+	var errs []error
+	if a.registered != nil {
+		errs = append(errs, a.registered(), removeSocket(a.self))
+	}
+	if a.lock != nil {
+		errs = append(errs, a.lock.Release())
+	}
+	return errors.Join(errs...)
 }
 
 func (a *App) later(undo func() error) { a.cleanups = append(a.cleanups, undo) }
@@ -185,7 +278,9 @@ func (a *App) providerUp() {
 }
 
 func (a *App) openStore(ctx context.Context, p *config.Project, m *metrics) error {
-	s, err := sqlite.Open(ctx, DatabaseFile(p.Dir), sqlite.Options{Log: a.log.Named("store"), OnCommit: m.committed})
+	s, err := sqlite.Open(ctx, DatabaseFile(p.Dir), sqlite.Options{
+		Log: a.log.Named("store"), OnCommit: m.committed, Beside: a.before != nil,
+	})
 	if err != nil {
 		return err
 	}
@@ -195,28 +290,35 @@ func (a *App) openStore(ctx context.Context, p *config.Project, m *metrics) erro
 	return nil
 }
 
-func (a *App) prepareWork(p *config.Project, registry *prometheus.Registry) error {
-	killed, err := runner.KillLeftovers(RunsDir(p.Dir))
-	if err != nil { // their jobs run again; what can not be ended must not keep the rest from working
+// killLeftovers ends what is left of the runs of killed gateways. Their jobs run
+// again; what can not be ended must not keep the rest from working.
+func (a *App) killLeftovers(dir string) {
+	killed, err := runner.KillLeftovers(dir)
+	if err != nil {
 		a.log.Warn("some runs of a killed gateway could not be ended", "error", err)
 	}
 	if killed > 0 {
 		a.log.Warn("runs of a killed gateway ended", "count", killed)
 	}
-	if err := runner.RemoveLeftoverCredentials(RunsDir(p.Dir)); err != nil {
+}
+
+func (a *App) prepareWork(ctx context.Context, p *config.Project, registry *prometheus.Registry) error {
+	a.killLeftovers(RunsDir(p.Dir))
+	underWay, _, err := a.runsOfOthers(ctx)
+	if err != nil {
+		return err
+	}
+	if err := runner.RemoveLeftoverCredentials(RunsDir(p.Dir), underWay); err != nil {
 		a.log.Error("credentials of runs of a killed gateway could not be removed", "error", err)
 	}
 	if a.runner, err = runner.New(runner.Options{Dir: RunsDir(p.Dir), Log: a.log.Named("runner")}); err != nil {
 		return err
 	}
-	host, err := os.Hostname()
-	if err != nil {
-		return fmt.Errorf("find this host's name: %w", err)
-	}
 	a.dispatcher, err = queue.New(queue.Options{
-		Store: a.store, Execute: a.execute, Host: host, Log: a.log.Named("queue"),
+		Store: a.store, Execute: a.execute, Host: a.hostName(a.self.ID), Log: a.log.Named("queue"),
 		Registerer: registry, MaxAttempts: p.MaxAttempts, Retry: a.retryAt,
 		Exclusive: true, // the project is locked, and the store is a file in it
+		Living:    a.livingHosts,
 	})
 	if err != nil {
 		return err
@@ -242,9 +344,9 @@ func (a *App) prepareWork(p *config.Project, registry *prometheus.Registry) erro
 }
 
 // firstConfiguration refuses to run what can never work, and tells of the rest.
-func (a *App) firstConfiguration(ctx context.Context, p *config.Project) (config.Problems, error) {
+func (a *App) firstConfiguration(ctx context.Context, p *config.Project) (*snapshot, config.Problems, error) {
 	if err := ctx.Err(); err != nil {
-		return nil, fmt.Errorf("stopped while starting: %w", context.Cause(ctx))
+		return nil, nil, fmt.Errorf("stopped while starting: %w", context.Cause(ctx))
 	}
 	select {
 	case <-a.rewire: // of the start itself
@@ -252,11 +354,10 @@ func (a *App) firstConfiguration(ctx context.Context, p *config.Project) (config
 	}
 	first, problems := a.assemble(p)
 	if err := problems.Err(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	a.warn(problems)
-	_, err := a.install(ctx, first)
-	return problems, err
+	return first, problems, nil
 }
 
 // Run takes deliveries and runs agents until ctx ends or somebody asks it to
@@ -267,9 +368,12 @@ func (a *App) Run(ctx context.Context) (err error) {
 
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWork()
-	ticks, stopTicks := context.WithCancel(work)
+	// What only the gateway that serves does.
+	duties, endDuties := context.WithCancel(work)
+	defer endDuties()
+	ticks, stopTicks := context.WithCancel(duties)
 	defer stopTicks()
-	failed := make(chan error, 7) // the parts, and the announcement: none ever waits
+	failed := make(chan error, 9) // the parts, and the announcement: none ever waits
 	var parts sync.WaitGroup
 	part := func(what string, run func() error) {
 		parts.Go(func() {
@@ -280,26 +384,39 @@ func (a *App) Run(ctx context.Context) (err error) {
 	}
 	part("dispatcher", func() error { return a.dispatcher.Run(work) })
 	part("cron", func() error { return a.cron.Run(ticks) })
-	part("configuration", func() error { a.keeper.run(work); return nil })
-	part("history", func() error { a.keepShort(work); return nil })
+	part("configuration", func() error { a.keeper.run(duties); return nil })
+	part("history", func() error { a.keepShort(duties); return nil })
+	part("gateways before", func() error { a.watchOthers(duties); return nil })
 	part("credentials", func() error { a.use.run(work); return nil })
 	part("http", a.serveHTTP)
+	if a.offer != nil {
+		part("handover", func() error { return a.offer.Serve(work) })
+	}
 
 	p := a.config.get().project
-	if err := announce(p.Dir, Instance{PID: os.Getpid(), URL: a.url, StartedAt: a.started}); err != nil {
+	if err := announce(p.Dir, a.self); err != nil {
 		failed <- err
 	}
-	a.log.Info("gateway ready", "url", a.url, "agents", len(p.Agents), "sources", len(p.Sources),
+	a.nowServing(ctx)
+	a.log.Info("gateway ready", "url", a.self.URL, "agents", len(p.Agents), "sources", len(p.Sources),
 		"took", time.Since(a.started).Round(time.Millisecond))
 
 	select {
 	case <-ctx.Done():
 	case <-a.stopping.asked:
+	case <-a.left.asked:
+		endDuties()
+		a.finish(&parts)
 	case err = <-failed:
 		a.log.Error("stopping: a part of the gateway failed", "error", err)
 	}
-	until := a.RequestStop(false)
-	a.log.Info("stopping", "grace", max(0, time.Until(until).Round(time.Second)))
+	if a.left.now.Load() && !a.StopRequested() {
+		a.log.Info("leaving: the runs of this gateway have ended")
+		a.RequestStop(false)
+	} else {
+		until := a.RequestStop(false)
+		a.log.Info("stopping", "grace", max(0, time.Until(until).Round(time.Second)))
+	}
 	stopTicks() // a tick that nobody runs any more is let go by
 	err = errors.Join(err, a.drain())
 	stopWork()
@@ -307,6 +424,9 @@ func (a *App) Run(ctx context.Context) (err error) {
 	close(failed)
 	for e := range failed {
 		err = errors.Join(err, e)
+	}
+	if a.left.now.Load() {
+		return err // the file is the next one's
 	}
 	return errors.Join(err, unannounce(p.Dir))
 }
@@ -341,5 +461,6 @@ func (a *App) serve(g config.Gateway, registry *prometheus.Registry) {
 	mux := http.NewServeMux()
 	a.ingest.Register(mux)
 	api.Register(mux, api.Options{Gateway: surface{a, a.history}, Key: a.apiKey, Gatherer: registry, Log: a.log.Named("api")})
-	a.server = newServer(mux, g, a.log.Named("http"))
+	a.server = newServer(a.closing(mux), g, a.log.Named("http"))
+	a.server.ConnState = a.connections.count
 }

@@ -98,7 +98,12 @@ func (a *App) install(ctx context.Context, next *snapshot) (left <-chan struct{}
 		return nil, err
 	}
 	a.dispatcher.SetAgents(agentNames(next.project))
-	a.cron.SetSchedules(next.ticks)
+	if since := a.ticksSince; !since.IsZero() {
+		a.ticksSince = time.Time{}
+		a.cron.SetSchedulesSince(since, next.ticks)
+	} else {
+		a.cron.SetSchedules(next.ticks)
+	}
 	left = a.ingest.Update(next.routes)
 	a.dispatcher.Wake() // there may be room that was not there
 	return left, nil

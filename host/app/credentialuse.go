@@ -51,7 +51,11 @@ func newCredentialUse(project string, log hclog.Logger) *credentialUse {
 // CredentialUse returns when each credential, "type:instance", was last used by
 // the gateway of a project, as far as that is known.
 func CredentialUse(project string) (map[string]time.Time, error) {
-	raw, err := os.ReadFile(credentialUseFile(project))
+	return readCredentialUse(credentialUseFile(project))
+}
+
+func readCredentialUse(file string) (map[string]time.Time, error) {
+	raw, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -60,7 +64,7 @@ func CredentialUse(project string) (map[string]time.Time, error) {
 	}
 	var last map[string]time.Time
 	if err := json.Unmarshal(raw, &last); err != nil {
-		return nil, fmt.Errorf("read %s: %w", credentialUseFile(project), err)
+		return nil, fmt.Errorf("read %s: %w", file, err)
 	}
 	return last, nil
 }
@@ -98,11 +102,22 @@ func (u *credentialUse) write() error {
 	if !changed {
 		return nil
 	}
+	// Another gateway may have written since: the one that this one has taken
+	// over from, or that takes over from it.
+	others, err := readCredentialUse(u.file)
+	if err != nil {
+		u.log.Warn("when credentials were last used is not known any more", "error", err)
+	}
+	for name, at := range others {
+		if at.After(last[name]) {
+			last[name] = at
+		}
+	}
 	raw, err := json.MarshalIndent(last, "", "  ")
 	if err != nil {
 		return err
 	}
-	draft := u.file + ".tmp"
+	draft := fmt.Sprintf("%s.%d.tmp", u.file, os.Getpid())
 	if err := os.WriteFile(draft, append(raw, '\n'), 0o600); err != nil {
 		return err
 	}

@@ -56,14 +56,19 @@ func sameAddress(is net.Addr, g config.Gateway) bool {
 
 func (a *App) listenOn(l *net.TCPListener) {
 	a.listener = l
-	a.url = "http://" + l.Addr().String()
-	a.later(func() error {
-		if err := l.Close(); !errors.Is(err, net.ErrClosed) {
-			return err
-		}
-		return nil
-	})
+	a.self.URL = "http://" + l.Addr().String()
+	a.later(func() error { return ignoreClosed(l.Close()) })
 }
+
+func ignoreClosed(err error) error {
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}
+
+// idleTimeout is how long a connection may wait for the next request.
+const idleTimeout = 2 * time.Minute
 
 func newServer(handler http.Handler, g config.Gateway, log hclog.Logger) *http.Server {
 	return &http.Server{
@@ -74,15 +79,17 @@ func newServer(handler http.Handler, g config.Gateway, log hclog.Logger) *http.S
 		// From the end of the headers: reading, the longest deadline of a
 		// vendor, and the way back.
 		WriteTimeout:   g.ReadTimeout + 70*time.Second,
-		IdleTimeout:    2 * time.Minute,
+		IdleTimeout:    idleTimeout,
 		MaxHeaderBytes: 64 << 10,
 		ErrorLog:       log.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
 	}
 }
 
 func (a *App) serveHTTP() error {
-	if err := a.server.Serve(a.listener); !errors.Is(err, http.ErrServerClosed) {
-		return err
+	defer close(a.closed)
+	err := a.server.Serve(a.listener)
+	if errors.Is(err, http.ErrServerClosed) || errors.Is(err, net.ErrClosed) && a.left.now.Load() {
+		return nil
 	}
-	return nil
+	return err
 }

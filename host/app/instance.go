@@ -1,7 +1,6 @@
 package app
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,7 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/gofrs/flock"
+	"github.com/action-llama/gateway/host/handover"
 )
 
 // StateDir is the folder of a project that holds what the gateway makes.
@@ -28,6 +27,10 @@ type Instance struct {
 	PID       int       `json:"pid"`
 	URL       string    `json:"url"`
 	StartedAt time.Time `json:"startedAt"`
+	ID        string    `json:"id,omitempty"`
+	Version   string    `json:"version,omitempty"`
+	// Socket is where another al takes over from it.
+	Socket string `json:"socket,omitempty"`
 }
 
 func instanceFile(project string) string { return filepath.Join(StateDir(project), "gateway.json") }
@@ -41,18 +44,18 @@ var ErrStarting = fmt.Errorf("%w yet: it is starting, or about to end", ErrNotRu
 
 // Find returns the running gateway of a project, or ErrNotRunning.
 func Find(project string) (Instance, error) {
-	var in Instance
-	lock := flock.New(lockFile(project))
-	if _, err := os.Stat(lockFile(project)); err != nil {
-		return in, ErrNotRunning
-	}
-	free, err := lock.TryRLock()
+	held, err := handover.Held(lockFile(project))
 	if err != nil {
-		return in, fmt.Errorf("look for a running gateway: %w", err)
+		return Instance{}, fmt.Errorf("look for a running gateway: %w", err)
 	}
-	if free {
-		return in, errors.Join(ErrNotRunning, lock.Unlock())
+	if !held {
+		return Instance{}, ErrNotRunning
 	}
+	return current(project)
+}
+
+// current reads the instance file.
+func current(project string) (in Instance, err error) {
 	raw, err := os.ReadFile(instanceFile(project))
 	if errors.Is(err, fs.ErrNotExist) {
 		return in, ErrStarting
@@ -66,18 +69,15 @@ func Find(project string) (Instance, error) {
 	return in, nil
 }
 
-// Taken says whether a gateway has the project, be it one that still starts or
-// is about to leave.
+// Taken says whether a gateway has the project, be it one that still starts, is
+// about to leave, or has handed over and finishes its runs.
 func Taken(project string) bool {
-	if _, err := os.Stat(lockFile(project)); err != nil {
-		return false
+	held, err := handover.Held(lockFile(project))
+	if held || err != nil {
+		return true
 	}
-	lock := flock.New(lockFile(project))
-	free, err := lock.TryRLock()
-	if err == nil && free {
-		err = lock.Unlock()
-	}
-	return err != nil || !free
+	living, err := gatewaysOf(project)
+	return len(living) > 0 || err != nil
 }
 
 func lockFile(project string) string { return filepath.Join(StateDir(project), "al.lock") }
@@ -88,32 +88,33 @@ const lockPatience = 200 * time.Millisecond
 
 // lockProject makes this process the only gateway of the project. The lock goes
 // with the process, however that ends.
-func lockProject(project string) (release func() error, err error) {
+func lockProject(project string) (*handover.Lock, error) {
 	if err := os.MkdirAll(StateDir(project), 0o700); err != nil {
 		return nil, fmt.Errorf("make the state folder: %w", err)
 	}
-	lock := flock.New(lockFile(project), flock.SetPermissions(0o600))
-	ctx, cancel := context.WithTimeout(context.Background(), lockPatience)
-	defer cancel()
-	got, err := lock.TryLockContext(ctx, lockPatience/10)
-	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+	lock, err := handover.TryLock(lockFile(project))
+	for deadline := time.Now().Add(lockPatience); lock == nil && err == nil && time.Now().Before(deadline); {
+		<-time.After(lockPatience / 10)
+		lock, err = handover.TryLock(lockFile(project))
+	}
+	if err != nil {
 		return nil, fmt.Errorf("lock the project: %w", err)
 	}
-	if !got {
-		who := ""
-		if raw, err := os.ReadFile(instanceFile(project)); err == nil {
-			var in Instance
-			if json.Unmarshal(raw, &in) == nil {
-				who = fmt.Sprintf(" (process %d, %s)", in.PID, in.URL)
+	if lock == nil {
+		who, how := "", "stop it first"
+		if in, err := current(project); err == nil {
+			who = fmt.Sprintf(" (process %d, %s)", in.PID, in.URL)
+			if in.Socket != "" {
+				how = "al start --takeover takes over from it, or stop it first"
 			}
 		}
-		return nil, fmt.Errorf("a gateway already runs on this project%s; stop it first, or use another project folder", who)
+		return nil, fmt.Errorf("a gateway already runs on this project%s; %s, or use another project folder", who, how)
 	}
 	// What a killed gateway left behind is not about this one.
 	if err := os.Remove(instanceFile(project)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, errors.Join(err, lock.Unlock())
+		return nil, errors.Join(err, lock.Release())
 	}
-	return lock.Unlock, nil
+	return lock, nil
 }
 
 // announce writes the instance file, whole or not at all.
@@ -122,7 +123,7 @@ func announce(project string, in Instance) error {
 	if err != nil {
 		return err
 	}
-	tmp := instanceFile(project) + ".tmp"
+	tmp := fmt.Sprintf("%s.%d.tmp", instanceFile(project), in.PID)
 	if err := os.WriteFile(tmp, append(raw, '\n'), 0o600); err != nil {
 		return fmt.Errorf("say where the gateway is: %w", err)
 	}

@@ -39,6 +39,7 @@ type keeper struct {
 	// renewals are of single providers.
 	renewals chan renewal
 	ended    chan struct{}
+	turn     chan struct{} // held while something is taken up, and from Hold to Resume
 
 	failed atomic.Pointer[failure] // nil when the last reload worked
 
@@ -70,6 +71,7 @@ func newKeeper(a *App, t Timing, m *metrics, told config.Problems) *keeper {
 		started: a.config.get().project,
 		asked:   make(chan chan<- api.Reloaded), renewals: make(chan renewal),
 		ended:   make(chan struct{}),
+		turn:    make(chan struct{}, 1),
 		watcher: watch.New(watch.Options{Quiet: t.Quiet, Patience: t.Patience, Poll: t.Poll, Log: a.log.Named("watch")}),
 	}
 	k.warned, _ = newsOf(told, nil)
@@ -88,13 +90,13 @@ func (k *keeper) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-k.app.rewire:
-			k.rewire()
+			k.inTurn(ctx, k.rewire)
 		case answer := <-k.asked:
-			answer <- k.reloadAll(ctx)
+			k.inTurn(ctx, func() { answer <- k.reloadAll(ctx) })
 		case r := <-k.renewals:
-			r.answer <- k.renew(ctx, r.typ)
+			k.inTurn(ctx, func() { r.answer <- k.renew(ctx, r.typ) })
 		case <-k.watcher.Changed():
-			k.look(ctx)
+			k.inTurn(ctx, func() { k.look(ctx) })
 		case <-k.left:
 			k.left = nil
 			k.app.providers.Remove(k.unneeded())
@@ -116,6 +118,8 @@ func (a *App) Reload(ctx context.Context) (api.Reloaded, error) {
 	select {
 	case out := <-answer:
 		return out, nil
+	case <-a.keeper.ended: // it was about to
+		return api.Reloaded{}, api.Conflict("the gateway is stopping")
 	case <-ctx.Done():
 		return api.Reloaded{}, api.Conflict("the reload takes longer than one can wait for; al stat tells how it ended")
 	}

@@ -42,6 +42,8 @@ func (a *App) ReloadProvider(ctx context.Context, typ string) (api.ProviderReloa
 	select {
 	case out := <-answer:
 		return out, nil
+	case <-a.keeper.ended: // it was about to
+		return api.ProviderReloaded{}, api.Conflict("the gateway is stopping")
 	case <-ctx.Done():
 		return api.ProviderReloaded{}, api.Conflict("the new process takes longer than one can wait for; al stat tells how it ended")
 	}

@@ -37,7 +37,7 @@ func (a *App) Status(ctx context.Context) (api.Status, error) {
 	p := a.config.get().project
 	out := api.Status{
 		Version: version.Version, Project: p.Dir, Running: true,
-		PID: os.Getpid(), Address: a.url, StartedAt: &a.started,
+		PID: os.Getpid(), Address: a.self.URL, StartedAt: &a.started, Previous: a.previous(ctx),
 		Config: a.keeper.status(), Scale: p.Scale, Providers: []api.ProviderStatus{},
 	}
 	if err := out.ReadFrom(ctx, a.store, limitsOf(p).Agents, time.Now()); err != nil {

@@ -65,21 +65,47 @@ func (a *App) Stop(_ context.Context, ask api.StopAsk) (api.Stopping, error) {
 // than the longest deadline of a vendor.
 const deliveryGrace = 10 * time.Second
 
+// othersGrace is what gateways before have to end after the grace, as this one
+// has: for harnesses that do not want to, and for what follows.
+const othersGrace = 20 * time.Second
+
+// stopOthers stops those that have handed over and finish their runs. One that
+// has itself handed over leaves that to the next.
+func (a *App) stopOthers(now bool) {
+	if a.left.now.Load() {
+		return
+	}
+	others, err := a.earlier()
+	if err == nil {
+		err = stopAll(context.Background(), others, a.hello(), now)
+	}
+	if err != nil {
+		a.log.Warn("gateways before were not told to stop", "error", err)
+	}
+}
+
 // drain ends the work, and then the taking of deliveries: what comes while runs
 // have their grace is queued for the next start.
 func (a *App) drain() error {
 	left := time.Until(a.stopping.deadline())
+	a.stopOthers(false)
 	ended := make(chan struct{})
 	var hurry sync.WaitGroup
 	hurry.Go(func() {
 		select {
 		case <-a.stopping.now:
 			a.log.Info("ending the runs under way")
+			a.stopOthers(true)
 			a.dispatcher.Stop(0)
 		case <-ended:
 		}
 	})
 	a.dispatcher.Stop(left)
+	if !a.left.now.Load() {
+		until, cancel := context.WithDeadline(context.Background(), a.stopping.deadline().Add(othersGrace))
+		a.awaitOthers(until)
+		cancel()
+	}
 	close(ended)
 	hurry.Wait()
 

@@ -24,6 +24,7 @@ type startOptions struct {
 	port     int
 	portSet  bool
 	expose   bool
+	takeover bool
 	logLevel string
 	logJSON  bool
 }
@@ -42,10 +43,20 @@ It takes deliveries at POST /webhooks/<type>, and answers at /health, /ready and
 /metrics. It listens on this machine only unless told otherwise.
 
 Changed files of the project and changed credentials are taken up by themselves,
-and at once by al reload or SIGHUP.`,
+and at once by al reload or SIGHUP.
+
+With --takeover it takes the place of the gateway that runs on the project: that
+is how al is upgraded without refusing a delivery. It makes everything ready, is
+handed the open port, and goes on with what waits. The one before starts nothing
+more, ends its runs in its own time, and leaves; al stat counts them, al kill and
+al stop reach them. Should the new one not get that far, the old one goes on.
+Without a gateway to take over from it is an ordinary start.
+
+Under systemd it listens on the socket of its unit, if that has one.`,
 		Example: `  al start                       the project in this folder
   al start -p my-agents --port 9000
-  al start --expose              reachable from other machines`,
+  al start --expose              reachable from other machines
+  al start --takeover            take the place of the one that runs`,
 		Args: words(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.portSet = cmd.Flags().Changed("port")
@@ -56,6 +67,7 @@ and at once by al reload or SIGHUP.`,
 	cmd.Flags().StringVar(&o.host, "host", "", "address to listen on, instead of [gateway] host")
 	cmd.Flags().IntVar(&o.port, "port", 0, "port to listen on, instead of [gateway] port; 0 takes any free one")
 	cmd.Flags().BoolVar(&o.expose, "expose", false, "listen on every address of this machine")
+	cmd.Flags().BoolVar(&o.takeover, "takeover", false, "take over from the gateway that runs on the project, if one does")
 	cmd.Flags().StringVar(&o.logLevel, "log-level", "info", "trace, debug, info, warn or error")
 	cmd.Flags().BoolVar(&o.logJSON, "log-json", false, "log in JSON")
 	cmd.MarkFlagsMutuallyExclusive("host", "expose")
@@ -93,8 +105,11 @@ func runStart(ctx context.Context, o startOptions) error {
 	if err != nil {
 		return fmt.Errorf("not started: the socket of systemd: %w", err)
 	}
+	if listener != nil && o.takeover {
+		return errors.New("not started: systemd has the port open already; --takeover is for a port that another al has")
+	}
 	tuneMemory(p.Gateway.MaxInflightBytes)
-	gateway, err := app.New(ctx, app.Options{Project: p, Credentials: credentials, Log: log, Listener: listener})
+	gateway, err := app.New(ctx, app.Options{Project: p, Credentials: credentials, Log: log, Listener: listener, Takeover: o.takeover})
 	if err != nil {
 		if showJoined(o.streams, err) {
 			return errShown

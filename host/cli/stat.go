@@ -100,6 +100,10 @@ func showStatus(s Streams, status api.Status, now time.Time) error {
 		fmt.Fprintf(s.Out, "gateway %s on %s, process %d, for %s\n", s.paint(green, "running"),
 			status.Address, status.PID, since(now, *status.StartedAt))
 	}
+	for _, p := range status.Previous {
+		fmt.Fprintf(s.Out, "gateway before %s its runs: process %d, al %s, %s under way\n", s.paint(yellow, "finishes"),
+			p.PID, p.Version, count(p.Runs, "run"))
+	}
 	for _, p := range status.Providers {
 		line := fmt.Sprintf("provider %s %s %s", p.Type, p.Version, p.State)
 		if p.Restarts > 0 {

@@ -28,6 +28,8 @@ func newStop(s Streams, run func(context.Context, stopOptions) error) *cobra.Com
 		Long: `Stop the gateway, and wait until it has. Runs under way have [gateway] shutdownGrace
 to finish; their jobs go back to the queue if they do not. --now gives them no
 time, also when the gateway is stopping already. Ctrl-C ends the waiting only.
+Gateways that have handed over (al start --takeover) and finish their runs are
+stopped with it.
 
 When none runs, al says so, and that is fine.`,
 		Example: `  al stop
@@ -64,7 +66,7 @@ func runStop(ctx context.Context, o stopOptions) error {
 		if err := o.gateway.checkProject(); err != nil {
 			return err
 		}
-		return o.say(false, "no gateway runs on this project")
+		return o.stopPrevious(ctx)
 	case err != nil:
 		return err
 	}
@@ -81,6 +83,22 @@ func runStop(ctx context.Context, o stopOptions) error {
 	return o.say(true, "the gateway has stopped")
 }
 
+// stopPrevious stops gateways that have handed over to one that is gone.
+func (o stopOptions) stopPrevious(ctx context.Context) error {
+	n, err := app.StopPrevious(ctx, o.gateway.dir, o.now)
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return o.say(false, "no gateway runs on this project")
+	}
+	// How long their runs have is in their own configuration.
+	if err := o.await(ctx, nil, time.Time{}); err != nil {
+		return err
+	}
+	return o.say(true, "the gateway has stopped")
+}
+
 func (o stopOptions) say(stopped bool, text string) error {
 	if o.json {
 		return writeJSON(o.streams, stopReport{Stopped: stopped})
@@ -89,7 +107,8 @@ func (o stopOptions) say(stopped bool, text string) error {
 	return nil
 }
 
-// await returns when the gateway is gone.
+// await returns when the gateway is gone. Without a client it is a local one that
+// can not be asked what it waits for, nor for how long.
 func (o stopOptions) await(ctx context.Context, client *api.Client, until time.Time) error {
 	line := startProgress(o.streams, "the gateway is stopping")
 	defer line.stop()
@@ -99,8 +118,11 @@ func (o stopOptions) await(ctx context.Context, client *api.Client, until time.T
 		switch {
 		case !pause.wait(ctx):
 			return errors.New("not waited for: the gateway goes on stopping")
-		case time.Now().After(deadline):
+		case client != nil && time.Now().After(deadline):
 			return errors.New("the gateway does not end; try al stop --now, or kill its process: what waits and what runs is kept")
+		}
+		if client == nil {
+			continue
 		}
 		if text := o.draining(ctx, client, until); text != "" {
 			line.update(text)

@@ -16,8 +16,10 @@ var ErrGone = errors.New("the other side is gone")
 
 // gone makes an ErrGone of what the network says of a connection that ended.
 func gone(err error) error {
-	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
-		return ErrGone
+	for _, end := range []error{io.EOF, syscall.ECONNRESET, syscall.EPIPE, syscall.ECONNREFUSED, syscall.ENOENT} {
+		if errors.Is(err, end) {
+			return ErrGone
+		}
 	}
 	return err
 }
@@ -33,7 +35,7 @@ type Successor struct {
 func Meet(ctx context.Context, path string, self Hello) (*Successor, error) {
 	c, err := new(net.Dialer).DialContext(ctx, "unix", path)
 	if err != nil {
-		return nil, err
+		return nil, gone(err)
 	}
 	conn, ok := c.(*net.UnixConn)
 	if !ok {

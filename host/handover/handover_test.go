@@ -20,7 +20,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // house is a gateway that writes down what is asked of it.
 type house struct {
 	estate Estate
-	refuse error
+	refuse error // to be held
+	unfit  error // to let the other one begin
 	said   chan string
 }
 
@@ -28,6 +29,7 @@ func (h *house) Hold(context.Context) (Estate, error) {
 	h.said <- "hold"
 	return h.estate, h.refuse
 }
+func (h *house) Ready() error   { return h.unfit }
 func (h *house) Resume()        { h.said <- "resume" }
 func (h *house) Leave(to Hello) { h.said <- "leave to " + to.ID }
 func (h *house) Stop(now bool)  { h.said <- map[bool]string{true: "stop now", false: "stop"}[now] }
@@ -47,7 +49,7 @@ func (h *house) expect(t *testing.T, want string) {
 }
 
 // offer has a gateway wait for the next, and returns where.
-func offer(t *testing.T) (*house, string) {
+func offer(t *testing.T, change ...func(*house)) (*house, string) {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "al-h-") // short, for the socket
 	if err != nil {
@@ -63,6 +65,9 @@ func offer(t *testing.T) (*house, string) {
 		t.Fatal(lock, err)
 	}
 	h := &house{estate: Estate{Listener: l.(*net.TCPListener), Lock: lock}, said: make(chan string, 10)}
+	for _, f := range change {
+		f(h)
+	}
 	path := filepath.Join(dir, "s")
 	socket, err := Listen(path)
 	if err != nil {
@@ -207,12 +212,26 @@ func TestHandoverThatEndsEarly(t *testing.T) {
 }
 
 func TestHandoverThatIsRefused(t *testing.T) {
-	h, path := offer(t)
-	h.refuse = errors.New("it is stopping")
+	stopping := errors.New("it is stopping")
+	h, path := offer(t, func(h *house) { h.refuse = stopping })
 	if _, err := meet(t, path).Take(t.Context()); err == nil || err.Error() != "it is stopping" {
 		t.Errorf("refused: %v", err)
 	}
 	h.expect(t, "hold")
+
+	h, path = offer(t, func(h *house) { h.unfit = stopping })
+	s := meet(t, path)
+	e, err := s.Take(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.expect(t, "hold")
+	if err := s.Ready(t.Context()); err == nil || err.Error() != "it is stopping" {
+		t.Errorf("refused late: %v", err)
+	}
+	h.expect(t, "resume")
+	_ = e.Listener.Close()
+	_ = e.Lock.Release()
 }
 
 // speak says lines to an offer, and returns what it answers.

@@ -19,25 +19,25 @@ func TryLock(path string) (*Lock, error) {
 	if err != nil {
 		return nil, err
 	}
-	got, err := lockFile(f)
+	got, err := lockFile(f, unix.LOCK_EX)
 	if err != nil || !got {
 		return nil, errors.Join(err, f.Close())
 	}
 	return &Lock{f}, nil
 }
 
-// LockOf locks a file that is open.
+// LockOf locks a file that is open, and closes it with the lock.
 func LockOf(f *os.File) (*Lock, error) {
-	got, err := lockFile(f)
+	got, err := lockFile(f, unix.LOCK_EX)
 	if err != nil || !got {
 		return nil, err
 	}
 	return &Lock{f}, nil
 }
 
-func lockFile(f *os.File) (bool, error) {
+func lockFile(f *os.File, how int) (bool, error) {
 	for {
-		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		err := unix.Flock(int(f.Fd()), how|unix.LOCK_NB)
 		switch {
 		case err == nil:
 			return true, nil
@@ -53,6 +53,8 @@ func lockFile(f *os.File) (bool, error) {
 func (l *Lock) Release() error { return l.file.Close() }
 
 // Held tells whether a process has a file locked. One that is not there is not.
+// Two that ask at the same time do not take each other for a holder, but whoever
+// wants the lock in that moment may.
 func Held(path string) (bool, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
@@ -61,6 +63,6 @@ func Held(path string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	got, err := lockFile(f)
+	got, err := lockFile(f, unix.LOCK_SH)
 	return !got, errors.Join(err, f.Close())
 }

@@ -41,6 +41,8 @@ type Giver interface {
 	// Hold stops starting anything new: runs, ticks, other configurations.
 	// Deliveries are still taken. What is under way goes on.
 	Hold(ctx context.Context) (Estate, error)
+	// Ready returns nil when the next one may begin.
+	Ready() error
 	// Resume ends what Hold began: there is no next gateway.
 	Resume()
 	// Leave is for good: the next one serves.
@@ -187,6 +189,9 @@ func (o *Offer) settle(ctx context.Context, w *wire, estate Estate) error {
 	}
 	if q.Do != askReady {
 		return fmt.Errorf("it said %q and not that it is ready", q.Do)
+	}
+	if err := o.Giver.Ready(); err != nil {
+		return errors.Join(send(ctx, w, answer{Error: err.Error()}), err)
 	}
 	if err := send(ctx, w, answer{OK: true}); err != nil {
 		return gone(err)

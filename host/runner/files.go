@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 )
@@ -113,8 +114,8 @@ func (f files) removeCredentials() error {
 
 // RemoveLeftoverCredentials removes what runs of a killed host left of their
 // credentials. A host calls it when it starts, with the folder of its runs,
-// before it starts any.
-func RemoveLeftoverCredentials(dir string) error {
+// before it starts any, and names those that are under way in another host.
+func RemoveLeftoverCredentials(dir string, underWay []string) error {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -124,8 +125,19 @@ func RemoveLeftoverCredentials(dir string) error {
 	}
 	var errs []error
 	for _, e := range entries {
-		if e.IsDir() {
+		if e.IsDir() && !slices.Contains(underWay, e.Name()) {
 			errs = append(errs, os.RemoveAll(CredentialsDir(dir, e.Name())))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// RemoveCredentials removes those of runs whose host is gone.
+func RemoveCredentials(dir string, runs []string) error {
+	var errs []error
+	for _, run := range runs {
+		if runID.MatchString(run) {
+			errs = append(errs, os.RemoveAll(CredentialsDir(dir, run)))
 		}
 	}
 	return errors.Join(errs...)

@@ -84,7 +84,7 @@ func hostAlive(r record) bool {
 		return false
 	}
 	host, err := readStat(r.HostPID)
-	return err == nil && host.start == r.HostStart
+	return err == nil && host.start == r.HostStart && !host.dead
 }
 
 const (

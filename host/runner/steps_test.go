@@ -222,7 +222,13 @@ func TestCredentialsOfAnotherRunStay(t *testing.T) {
 	if _, err := os.Stat(CredentialsDir(r.opts.Dir, "r1")); err != nil {
 		t.Error(err)
 	}
-	if err := RemoveLeftoverCredentials(r.opts.Dir); err != nil {
+	if err := RemoveLeftoverCredentials(r.opts.Dir, []string{"r1"}); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(CredentialsDir(r.opts.Dir, "r1")); err != nil {
+		t.Errorf("those of a run of another host: %v", err)
+	}
+	if err := RemoveLeftoverCredentials(r.opts.Dir, nil); err != nil {
 		t.Error(err)
 	}
 	if _, err := os.Stat(CredentialsDir(r.opts.Dir, "r1")); !os.IsNotExist(err) {
