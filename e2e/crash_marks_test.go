@@ -24,15 +24,16 @@ type crashMarks struct {
 	offset int64
 	agents map[string]crashAgent
 
-	host    int                  // the process of the gateway that runs
+	hosts   map[int]bool         // the processes of gateways that run, which during a takeover are two
 	runs    map[string]*crashRun // since the last forget
-	running map[string]*crashRun // of that gateway
+	running map[string]*crashRun // of those gateways
 	left    []*crashRun          // of earlier ones, without an end
 	started int                  // ever
 }
 
 type crashRun struct {
 	id, agent, thing string
+	host             int
 	attempt, events  int
 	pids             []int
 	ended            bool
@@ -40,21 +41,27 @@ type crashRun struct {
 }
 
 func newCrashMarks(t *testing.T, file string) *crashMarks {
-	m := &crashMarks{t: t, file: file, agents: map[string]crashAgent{}, runs: map[string]*crashRun{}, running: map[string]*crashRun{}}
+	m := &crashMarks{t: t, file: file, hosts: map[int]bool{}, agents: map[string]crashAgent{}, runs: map[string]*crashRun{}, running: map[string]*crashRun{}}
 	for _, a := range crashAgents() {
 		m.agents[a.name] = a
 	}
 	return m
 }
 
-// newHost tells of a gateway that was started after the one before is gone.
-func (m *crashMarks) newHost(pid int) {
+// newHost tells of a gateway that was started.
+func (m *crashMarks) newHost(pid int) { m.hosts[pid] = true }
+
+// dying tells of one that is about to be killed, or has left: what it does from
+// here on is seen, and does not count.
+func (m *crashMarks) dying(pid int) {
 	m.read()
-	m.host = pid
-	for _, r := range m.running {
-		m.left = append(m.left, r)
+	delete(m.hosts, pid)
+	for id, r := range m.running {
+		if r.host == pid {
+			m.left = append(m.left, r)
+			delete(m.running, id)
+		}
 	}
-	clear(m.running)
 }
 
 // read takes in what was written since.
@@ -94,7 +101,7 @@ func (m *crashMarks) take(word []string) error {
 		if errors.Join(err1, err2, err3, err4) != nil {
 			return fmt.Errorf("not understood")
 		}
-		return m.begin(&crashRun{id: word[1], agent: word[2], attempt: attempt, pids: []int{pid}, thing: word[6], events: events}, host)
+		return m.begin(&crashRun{id: word[1], agent: word[2], host: host, attempt: attempt, pids: []int{pid}, thing: word[6], events: events})
 	case len(word) == 3 && word[0] == "child":
 		pid, err := strconv.Atoi(word[2])
 		if r := m.runs[word[1]]; r != nil && err == nil {
@@ -118,13 +125,13 @@ func (m *crashMarks) take(word []string) error {
 	return fmt.Errorf("not understood")
 }
 
-func (m *crashMarks) begin(r *crashRun, host int) error {
+func (m *crashMarks) begin(r *crashRun) error {
 	m.started++
 	if m.runs[r.id] != nil {
 		return fmt.Errorf("the run began twice")
 	}
 	m.runs[r.id] = r
-	if host != m.host { // written while its gateway was being killed
+	if !m.hosts[r.host] { // written while its gateway was being killed
 		m.left = append(m.left, r)
 		return nil
 	}

@@ -64,6 +64,7 @@ type crashTest struct {
 	seen   map[int64]bool // those after it of which the same is true
 
 	rounds, kills, early, stopped int
+	takeovers, handed             int            // tried, and those that came to their end
 	lingered                      int            // looks at locks that outlived their gateway
 	ended                         map[string]int // jobs by their last state
 	runs                          int
@@ -99,7 +100,9 @@ func (c *crashTest) round() {
 		pauseFor(c.t.Context(), rand.N(250*time.Millisecond))
 		c.early++
 		c.kill()
-	case n < 25:
+	case n < 45:
+		c.takeover()
+	case n < 55:
 		c.start()
 		c.under(func() {
 			pauseFor(c.t.Context(), rand.N(200*time.Millisecond))
@@ -154,6 +157,7 @@ func (c *crashTest) kill() {
 	default:
 		c.kills++
 	}
+	c.marks.dying(c.now.cmd.Process.Pid)
 	c.now.kill()
 	await(c.t, "nothing is left of the gateway", func() bool { return len(c.processes("al")) == 0 }, c.now.log.String)
 	await(c.t, "its locks are gone", func() bool { return c.unlocked() }, c.now.log.String)
@@ -234,8 +238,8 @@ func (c *crashTest) workedOff() bool {
 }
 
 func (c *crashTest) report() {
-	c.t.Logf("record: %s; %d kills (%d of them while starting), %d orderly stops; slowest start %s; %d looks at locks that outlived their gateway",
-		time.Since(c.began).Round(time.Second), c.kills, c.early, c.stopped, c.slowest.Round(time.Millisecond), c.lingered)
+	c.t.Logf("record: %s; %d kills (%d of them while starting), %d orderly stops, %d takeovers, of which %d were not killed before their end; slowest start %s; %d looks at locks that outlived their gateway",
+		time.Since(c.began).Round(time.Second), c.kills, c.early, c.stopped, c.takeovers, c.handed, c.slowest.Round(time.Millisecond), c.lingered)
 	l := c.ledger
 	c.t.Logf("record: %d deliveries, sent %d times: %d accepted, refused %v, %d unanswered; jobs %v; %d runs, %d harnesses began",
 		l.last, l.sent, l.accepted, l.refused, l.unanswered, c.ended, c.runs, c.marks.started)

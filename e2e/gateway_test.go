@@ -382,23 +382,25 @@ func (g *gateway) mustSend(d delivery) answer {
 
 // status is the part of `al stat --json` that tests look at.
 type status struct {
-	Running bool `json:"running"`
-	Agents  []struct {
-		Name    string `json:"name"`
-		Running int    `json:"running"`
-		Waiting int    `json:"waiting"`
-		Dropped int    `json:"dropped"`
-		LastRun *struct {
-			ID    string `json:"id"`
-			State string `json:"state"`
-		} `json:"lastRun"`
-	} `json:"agents"`
+	Running   bool        `json:"running"`
+	Agents    []agentStat `json:"agents"`
 	Providers []struct {
 		Type     string `json:"type"`
 		State    string `json:"state"`
 		PID      int    `json:"pid"`
 		Restarts int    `json:"restarts"`
 	} `json:"providers"`
+}
+
+type agentStat struct {
+	Name    string `json:"name"`
+	Running int    `json:"running"`
+	Waiting int    `json:"waiting"`
+	Dropped int    `json:"dropped"`
+	LastRun *struct {
+		ID    string `json:"id"`
+		State string `json:"state"`
+	} `json:"lastRun"`
 }
 
 func (p *project) stat() status {
