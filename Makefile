@@ -20,11 +20,17 @@ ifndef VERSION
 VERSION := $(shell git describe --tags --match 'v[0-9]*' --always --dirty 2>/dev/null || echo dev)
 endif
 
+# The SDK's last release before this commit: what al plugin init writes into a go.mod. Nothing before the first one.
+ifndef SDK_VERSION
+SDK_VERSION := $(patsubst sdk/%,%,$(shell git describe --tags --match 'sdk/v[0-9]*' --abbrev=0 2>/dev/null))
+endif
+
 # The same flags wherever no race detector is involved, so that building, vetting, linting and cross-compiling share
 # their compiled packages. The version is stamped below, and git may refuse to answer in a checkout of another user.
 STATIC_FLAGS := -trimpath -buildvcs=false
 STATIC := CGO_ENABLED=0
-AL_LDFLAGS := -s -w -X github.com/action-llama/gateway/host/version.Version=$(VERSION)
+AL_LDFLAGS := -s -w -X github.com/action-llama/gateway/host/version.Version=$(VERSION) \
+  -X github.com/action-llama/gateway/host/version.SDK=$(SDK_VERSION)
 PROVIDER_LDFLAGS := -s -w -X main.version=$(VERSION)
 
 .PHONY: help

@@ -356,8 +356,10 @@ type answer struct {
 	Error     string `json:"error"`
 }
 
-func (g *gateway) send(d delivery) (answer, error) {
-	resp, err := httpClient.Do(d.request(g.url))
+func (g *gateway) send(d delivery) (answer, error) { return answerTo(d.request(g.url)) }
+
+func answerTo(req *http.Request) (answer, error) {
+	resp, err := httpClient.Do(req)
 	if err != nil {
 		return answer{}, err
 	}

@@ -55,6 +55,16 @@ func basic(name, value, field, key string) *scheme {
 	}}
 }
 
+// isToken says that what signs a request is the secret itself.
+func isToken(req sdk.Request, secret sdk.Secret) bool {
+	for field, key := range secret.Fields {
+		if s := knownScheme(req, field, key); s != nil && s.token {
+			return true
+		}
+	}
+	return false
+}
+
 // timestamped is t=1700000000,v1=hex, as sdk.VerifyTimestampedHMAC takes it.
 func timestamped(req sdk.Request, name, value, field, key string) *scheme {
 	var at *time.Time
