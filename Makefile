@@ -131,6 +131,16 @@ lint-format:
 lint-go: tools-lint
 	@cd -P . && GOFLAGS="$$($(GO) env GOFLAGS) $(STATIC_FLAGS)" $(STATIC) .tools/golangci-lint run --allow-parallel-runners $(LINTFLAGS) $(PACKAGES)
 
+# Not a part of lint: its tool takes longer to build than all of lint to run.
+.PHONY: lint-deploy
+lint-deploy: tools-deploy ## what deploy/ has for systemd and Kubernetes, by their own tools
+	@.tools/kubectl-validate --version 1.27 $$(ls deploy/kubernetes/*.yaml | grep -v kustomization)
+	@if command -v systemd-analyze >/dev/null; then \
+	  bad=$$(systemd-analyze verify deploy/systemd/al.socket deploy/systemd/al.service 2>&1 | grep -v '/usr/local/bin/al is not executable'); \
+	  if [ -n "$$bad" ]; then echo "$$bad"; exit 1; fi; \
+	  systemd-analyze security --offline=true --threshold=20 --no-pager deploy/systemd/al.service | tail -n 1; \
+	else echo "lint-deploy: no systemd-analyze here, so the units are not looked at"; fi
+
 .PHONY: alone
 alone: ## build and vet each module without the workspace, as others get it
 	@for m in $(MODULES); do echo "alone: $$m"; \
@@ -176,11 +186,11 @@ proto-baseline: tools-buf ## take the protocol as it is now for the one verify c
 
 ##-- Tools
 
-# Three modules, because buf and our generators want different versions of google.golang.org/protobuf, and so that
+# Several modules, because buf and our generators want different versions of google.golang.org/protobuf, and so that
 # generating does not wait for linters to compile. Each is built once, and again when its go.mod, its go.sum or Go moved.
-.PHONY: tools tools-buf tools-gen tools-lint
+.PHONY: tools tools-buf tools-gen tools-lint tools-deploy
 tools: tools-buf tools-gen tools-lint
-tools-buf tools-gen tools-lint: tools-%:
+tools-buf tools-gen tools-lint tools-deploy: tools-%:
 	@sum=$$(cat internal/tools/$*/go.mod internal/tools/$*/go.sum | cksum; $(GO) env GOVERSION); \
 	if [ "$$sum" != "$$(cat .tools/$*.sum 2>/dev/null)" ]; then \
 	  echo "Building tools from internal/tools/$* into .tools/, once; this may take a minute or two."; mkdir -p .tools; \

@@ -3,6 +3,8 @@ package config
 import (
 	"fmt"
 	"io/fs"
+	"os"
+	"syscall"
 	"time"
 )
 
@@ -60,11 +62,20 @@ func (c Credentials) Loose(typ, instance string) []Loose {
 	}
 	for _, e := range entries {
 		info, err := root.Stat(e.Name())
-		if err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0 {
+		if err == nil && info.Mode().IsRegular() && info.Mode().Perm()&^allowed(info, os.Getuid()) != 0 {
 			loose = append(loose, Loose{c.path(ref, e.Name()), info.Mode().Perm(), 0o600})
 		}
 	}
 	return loose
+}
+
+// allowed are the bits that a field may have. Who is handed it by somebody else,
+// as a volume of secrets is in a container, can only read it through the group.
+func allowed(info fs.FileInfo, user int) fs.FileMode {
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok && stat.Uid == 0 && user != 0 {
+		return 0o740
+	}
+	return 0o700
 }
 
 // Check warns of what others on the machine can read or change.

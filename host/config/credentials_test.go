@@ -322,3 +322,24 @@ func TestTighten(t *testing.T) {
 		t.Errorf("still: %v", loose)
 	}
 }
+
+// owned is a file of somebody.
+type owned struct {
+	fs.FileInfo
+	stat syscall.Stat_t
+}
+
+func (o owned) Sys() any { return &o.stat }
+
+func TestAGroupMayReadWhatRootHandsOut(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		owner uint32
+		user  int
+		want  fs.FileMode
+	}{{0, 65532, 0o740}, {0, 0, 0o700}, {65532, 65532, 0o700}, {1000, 65532, 0o700}} {
+		if got := allowed(owned{stat: syscall.Stat_t{Uid: c.owner}}, c.user); got != c.want {
+			t.Errorf("owner %d, read by %d: %o, want %o", c.owner, c.user, got, c.want)
+		}
+	}
+}
