@@ -133,7 +133,7 @@ func TestDocsExample(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var files strings.Builder
+	blocks := map[string]string{} // by file; what comes later is a further part of it
 	rest := string(doc)
 	for {
 		var ok bool
@@ -144,7 +144,11 @@ func TestDocsExample(t *testing.T) {
 		var name, body string
 		name, rest, _ = strings.Cut(rest, "\n")
 		body, rest, _ = strings.Cut(rest, "```")
-		files.WriteString("-- " + name + " --\n" + body)
+		blocks[name] += body
+	}
+	var files strings.Builder
+	for name, text := range blocks {
+		files.WriteString("-- " + name + " --\n" + text)
 	}
 	files.WriteString("-- agents/dev/SKILL.md --\nDo it.\n")
 	p, problems := load(project(files.String()), "/project", Options{CheckSchedule: fakeSchedule})
