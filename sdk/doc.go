@@ -8,6 +8,9 @@
 // ([Provider.Verify]) and what happened ([Provider.Parse]); a vendor with a
 // handshake (Discord's PING, Slack's url_verification, X's CRC) adds the
 // optional [Challenger], and one that can make test deliveries is a [Sampler].
+// What differs between the senders that one provider serves is a [Setting] of
+// the source, and in [Request.Settings]. Hosts of before there were any leave it
+// at the defaults.
 // Everything else (HTTP, limits, deduplication, matching, queueing, running
 // agents, metrics) is the host's.
 //

@@ -63,6 +63,7 @@ type = %[3]q
 		if provider.Credential.Type != "" {
 			fmt.Fprintf(&b, "# They are taken when this %s signed them.\ncredential = %q\n", provider.Credential.Type, p.name)
 		}
+		b.WriteString(settingsOf(provider))
 	}
 	return b.String()
 }

@@ -48,6 +48,8 @@ const (
 )
 
 const (
+	defaultHeader = "X-Signature"
+
 	encodingText   = "text"
 	encodingHex    = "hex"
 	encodingBase64 = "base64"
@@ -76,6 +78,8 @@ func (p *Provider) Describe() sdk.Descriptor {
 				},
 			},
 		},
+		// For hosts that know no settings, and go by the defaults.
+		SignatureHeaders: []string{defaultHeader},
 		Filters: []sdk.Filter{
 			{Name: "events", Attribute: "event", Help: "Kinds of events, as the setting event finds them."},
 			{Name: "actions", Attribute: "action", Help: "Actions, as fields.action finds them."},
@@ -94,7 +98,7 @@ func settings() []sdk.Setting {
 			Help: "How the sender proves itself.",
 		},
 		{
-			Name: setHeader, Default: "X-Signature", SignatureHeader: true,
+			Name: setHeader, Default: defaultHeader, SignatureHeader: true,
 			Help: "The header with the signature, the token or the password.",
 		},
 		{
