@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/action-llama/gateway/host/api"
 	"github.com/action-llama/gateway/host/app"
 	"github.com/action-llama/gateway/host/install"
 	"github.com/action-llama/gateway/host/spelling"
@@ -63,7 +64,7 @@ func runPluginRm(ctx context.Context, o pluginRmOptions) error {
 				return err
 			}
 			fmt.Fprintf(o.streams.Out, "%s %s from %s and %s\n", o.streams.paint(green, "removed"), typ, p.Folder, install.LockName)
-			p.afterRm(typ)
+			p.afterRm(ctx, typ)
 		}
 		return nil
 	})
@@ -87,12 +88,15 @@ func (p plugins) removable(c *install.Change, typ string, force bool) error {
 }
 
 // afterRm says what sources are left with.
-func (p plugins) afterRm(typ string) {
+func (p plugins) afterRm(ctx context.Context, typ string) {
 	if len(app.SourcesOf(p.project, typ)) == 0 {
 		return
 	}
 	s := p.streams
-	if became, detail := p.reload(context.Background(), typ); became == "failed" {
+	switch became, detail := p.reload(ctx, typ); became {
+	case api.ProviderFailed:
 		fmt.Fprintf(s.Err, "%s the process that runs goes on until the gateway is stopped: %s\n", s.errPaint(yellow, "warning:"), detail)
+	case api.ProviderReplaced:
+		fmt.Fprintln(s.Out, "  the gateway runs the one of another folder now; al plugin ls shows it")
 	}
 }

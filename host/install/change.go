@@ -71,9 +71,10 @@ func (c *Change) addable(o Offer) error {
 		return err
 	}
 	entry, locked := c.Lock[o.Type]
+	found, err := sumFile(c.File(o.Type))
+	same := errors.Is(err, fs.ErrNotExist) || err == nil && found == o.Sum()
 	if !locked {
-		found, err := sumFile(c.File(o.Type))
-		if errors.Is(err, fs.ErrNotExist) || err == nil && found == o.Sum() {
+		if same {
 			return nil
 		}
 		return fmt.Errorf("there is a %s already, which %s does not name; al plugin upgrade PATH replaces it", c.File(o.Type), LockName)
@@ -87,6 +88,9 @@ func (c *Change) addable(o Offer) error {
 			return fmt.Errorf("%s names %s, and this is version %s; install the same version, or replace it for all platforms with al plugin upgrade PATH",
 				LockName, entry.name(o.Type), o.Version)
 		}
+	}
+	if recorded, _, known := entry.here(c.File(o.Type)); !same && known && found == recorded {
+		return fmt.Errorf("%s is as %s names it, and this is another file of the same version; al plugin upgrade PATH replaces it", c.File(o.Type), LockName)
 	}
 	return nil
 }
@@ -177,6 +181,7 @@ func (c *Change) swap(typ, program string, sum Sum, entry Entry) (Done, error) {
 	if !locked || !before.equal(entry) {
 		c.Lock[typ] = entry
 		if commit, err = stageLock(c.Place.Lock, c.Lock); err != nil {
+			c.remember(typ, before, locked)
 			return d, err
 		}
 	}
@@ -239,6 +244,15 @@ func (c *Change) restore(typ string, before Entry, locked bool) error {
 	return saveLock(c.Place.Lock, c.Lock)
 }
 
+// remember is restore where nothing was written.
+func (c *Change) remember(typ string, before Entry, locked bool) {
+	if locked {
+		c.Lock[typ] = before
+	} else {
+		delete(c.Lock, typ)
+	}
+}
+
 func (c *Change) write(typ string, entry Entry) error {
 	c.Lock[typ] = entry
 	return saveLock(c.Place.Lock, c.Lock)
@@ -263,6 +277,9 @@ func (c *Change) place(program, path string) error {
 // Remove takes a type out of the place: its file, its entry, and what is kept of
 // it. It says whether there was anything.
 func (c *Change) Remove(typ string) (bool, error) {
+	if err := checkType(typ); err != nil {
+		return false, err
+	}
 	_, locked := c.Lock[typ]
 	err := os.Remove(c.File(typ))
 	there := err == nil

@@ -96,6 +96,10 @@ func TestAddIsAllOrNothing(t *testing.T) {
 	if types, err := p.Present(); err != nil || !slices.Equal(types, []string{"bell"}) {
 		t.Errorf("installed: %v, %v", types, err)
 	}
+	// Nor is a program by a script of the same version.
+	script := write(t, filepath.Join(t.TempDir(), "al-provider-bell"), program(t, "", "1.0"))
+	_, err = add(t, p, script)
+	fails(t, err, "is as al-plugins.lock names it, and this is another file of the same version")
 	// What somebody dropped in is not overwritten either.
 	write(t, p.File("acme"), program(t, "", "0"))
 	_, err = add(t, p, source(t, "acme", "1"))
@@ -408,6 +412,10 @@ func TestChangesWaitForEachOther(t *testing.T) {
 func TestRemove(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
+	for _, typ := range []string{"", "../..", "a/../../..", "A"} {
+		fails(t, change(t, p, func(c *Change) error { _, err := c.Remove(typ); return err }), "is no type of a provider")
+		fails(t, change(t, p, func(c *Change) error { _, err := c.Rollback(typ, ""); return err }), "is no type of a provider")
+	}
 	if _, err := add(t, p, source(t, "bell", "1.0")); err != nil {
 		t.Fatal(err)
 	}

@@ -166,6 +166,9 @@ func copyFile(from, to string) error {
 // Rollback puts the version back that was installed before, or the kept one that
 // is named, and keeps the present one in turn.
 func (c *Change) Rollback(typ, version string) (Done, error) {
+	if err := checkType(typ); err != nil {
+		return Done{}, err
+	}
 	kept, err := c.Kept(typ)
 	if err != nil {
 		return Done{}, err
