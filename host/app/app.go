@@ -26,7 +26,6 @@ import (
 	"github.com/action-llama/gateway/host/queue"
 	"github.com/action-llama/gateway/host/runner"
 	"github.com/action-llama/gateway/host/store"
-	"github.com/action-llama/gateway/host/store/sqlite"
 	"github.com/action-llama/gateway/host/version"
 )
 
@@ -70,7 +69,8 @@ type App struct {
 	connections connections
 	closed      chan struct{} // when the port's part is over
 	server      *http.Server
-	store       *sqlite.Store
+	store       storage
+	told        told // by other hosts
 	providers   Providers
 	rewire      chan struct{} // a provider came up: what it says may be new
 	ingest      *ingest.Handler
@@ -278,8 +278,8 @@ func (a *App) providerUp() {
 }
 
 func (a *App) openStore(ctx context.Context, p *config.Project, m *metrics) error {
-	s, err := sqlite.Open(ctx, DatabaseFile(p.Dir), sqlite.Options{
-		Log: a.log.Named("store"), OnCommit: m.committed, Beside: a.before != nil,
+	s, err := openStorage(ctx, p, storageOptions{
+		log: a.log.Named("store"), onCommit: m.committed, told: &a.told, beside: a.before != nil,
 	})
 	if err != nil {
 		return err
@@ -317,17 +317,19 @@ func (a *App) prepareWork(ctx context.Context, p *config.Project, registry *prom
 	a.dispatcher, err = queue.New(queue.Options{
 		Store: a.store, Execute: a.execute, Host: a.hostName(a.self.ID), Log: a.log.Named("queue"),
 		Registerer: registry, MaxAttempts: p.MaxAttempts, Retry: a.retryAt,
-		Exclusive: true, // the project is locked, and the store is a file in it
+		Exclusive: !a.store.shared, // the project is locked, and the store is a file in it
 		Living:    a.livingHosts,
+		Now:       a.store.now,
 	})
 	if err != nil {
 		return err
 	}
-	registry.MustRegister(queue.NewCollector(a.store.Queues, time.Now, a.log.Named("queue")))
+	a.told.to.Store(a.dispatcher)
+	registry.MustRegister(queue.NewCollector(a.store.Queues, a.store.now, a.log.Named("queue")))
 
 	a.cron, err = cron.New(cron.Options{
 		Accept: a.accept, Wake: a.dispatcher.Wake, Log: a.log.Named("cron"), Registerer: registry,
-		LastTicks: a.lastTicks,
+		LastTicks: a.lastTicks, Now: a.store.now,
 	})
 	if err != nil {
 		return err
@@ -338,7 +340,7 @@ func (a *App) prepareWork(ctx context.Context, p *config.Project, registry *prom
 		Store: intake{a}, Wake: a.dispatcher.Wake, Cancel: a.dispatcher.CancelRun,
 		Log: a.log.Named("ingest"), Registerer: registry,
 		MaxBodyBytes: p.Gateway.MaxBodyBytes, MaxInflightBytes: p.Gateway.MaxInflightBytes,
-		Now: time.Now, Proved: a.use.used,
+		Now: a.store.now, Proved: a.use.used,
 	})
 	return nil
 }

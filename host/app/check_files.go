@@ -2,7 +2,6 @@ package app
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -16,27 +15,10 @@ import (
 
 	"github.com/action-llama/gateway/host/config"
 	"github.com/action-llama/gateway/host/pluginhost"
-	"github.com/action-llama/gateway/host/store/sqlite"
 )
 
 // readPatience bounds the reading of the store, a few seconds for each GiB.
 const readPatience = 30 * time.Second
-
-func (c *checker) checkStore(ctx context.Context) {
-	file := DatabaseFile(c.p.Dir)
-	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
-		return // the first start makes it
-	}
-	ctx, cancel := context.WithTimeout(ctx, readPatience)
-	defer cancel()
-	at := config.Pos{File: ".al/" + filepath.Base(file)}
-	switch err := sqlite.Check(ctx, file, Taken(c.p.Dir)); {
-	case errors.Is(err, context.DeadlineExceeded):
-		c.found(AboutStore, config.Notef(at, "not read to its end: it is too large to look at all of it within %s", readPatience))
-	case err != nil:
-		c.found(AboutStore, config.Errorf(at, "%v", err))
-	}
-}
 
 // scarce is where a disk counts as nearly full. The history alone may take
 // gigabytes, and a store that can not write answers 503.

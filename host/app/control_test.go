@@ -109,7 +109,7 @@ func TestManualJob(t *testing.T) {
 		t.Errorf("the run ended as %+v", failed)
 	}
 
-	offline, done, err := app.OpenHistory(o.Project.Dir)
+	offline, done, err := app.OpenHistory(t.Context(), o.Project)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -238,7 +238,7 @@ func TestStop(t *testing.T) {
 	}
 	http.DefaultClient.CloseIdleConnections()
 
-	offline, done, err := app.OpenHistory(o.Project.Dir)
+	offline, done, err := app.OpenHistory(t.Context(), o.Project)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"errors"
-	"io/fs"
 	"os"
 	"sync"
 
@@ -15,7 +14,6 @@ import (
 	"github.com/action-llama/gateway/host/ingest"
 	"github.com/action-llama/gateway/host/job"
 	"github.com/action-llama/gateway/host/store"
-	"github.com/action-llama/gateway/host/store/sqlite"
 	"github.com/action-llama/gateway/sdk"
 )
 
@@ -93,15 +91,11 @@ type OfflineOptions struct {
 // first asks what a delivery means, and run until the book is closed. ctx
 // bounds their start.
 func OpenDeliveries(ctx context.Context, o OfflineOptions) (*deliveries.Book, func() error, error) {
-	book := &deliveries.Book{Records: nothing{}}
-	shut := func() error { return nil }
-	switch s, err := sqlite.OpenReadOnly(DatabaseFile(o.Project.Dir)); {
-	case errors.Is(err, fs.ErrNotExist): // no gateway has run here yet
-	case err != nil:
+	stored, shut, err := openRecords(ctx, o.Project)
+	if err != nil {
 		return nil, nil, err
-	default:
-		book.Records, shut = s, s.Close
 	}
+	book := &deliveries.Book{Records: stored}
 	stop := func() error { return nil }
 	book.View = sync.OnceValue(func() *deliveries.View {
 		find := lookup(nil)

@@ -12,11 +12,11 @@ import (
 	"time"
 
 	"github.com/action-llama/gateway/host/api"
+	"github.com/action-llama/gateway/host/config"
 	"github.com/action-llama/gateway/host/job"
 	"github.com/action-llama/gateway/host/runner"
 	"github.com/action-llama/gateway/host/spelling"
 	"github.com/action-llama/gateway/host/store"
-	"github.com/action-llama/gateway/host/store/sqlite"
 )
 
 // History tells what a project's agents did, from its store and the output that
@@ -26,28 +26,11 @@ type History struct {
 	runs    string // folder of the runs
 }
 
-type records interface {
-	store.History
-	api.Records
-}
-
 // OpenHistory reads the history of a project without its gateway, or beside it.
 // A project that never started has an empty one.
-func OpenHistory(project string) (*History, func() error, error) {
-	r, done, err := openRecords(project)
-	return &History{records: r, runs: RunsDir(project)}, done, err
-}
-
-func openRecords(project string) (records, func() error, error) {
-	file := DatabaseFile(project)
-	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
-		return nothing{}, func() error { return nil }, nil
-	}
-	s, err := sqlite.OpenReadOnly(file)
-	if err != nil {
-		return nil, nil, err
-	}
-	return s, s.Close, nil
+func OpenHistory(ctx context.Context, p *config.Project) (*History, func() error, error) {
+	r, done, err := openRecords(ctx, p)
+	return &History{records: r, runs: RunsDir(p.Dir)}, done, err
 }
 
 // Runs implements [api.Runs].

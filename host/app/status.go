@@ -40,7 +40,7 @@ func (a *App) Status(ctx context.Context) (api.Status, error) {
 		PID: os.Getpid(), Address: a.self.URL, StartedAt: &a.started, Previous: a.previous(ctx),
 		Config: a.keeper.status(), Scale: p.Scale, Providers: []api.ProviderStatus{},
 	}
-	if err := out.ReadFrom(ctx, a.store, limitsOf(p).Agents, time.Now()); err != nil {
+	if err := out.ReadFrom(ctx, a.store, limitsOf(p).Agents, a.store.now()); err != nil {
 		return api.Status{}, err
 	}
 	for i := range out.Agents {
@@ -69,7 +69,7 @@ func (a *App) Status(ctx context.Context) (api.Status, error) {
 // store. Before the first start there is none, and the configuration says all.
 func OfflineStatus(ctx context.Context, p *config.Project) (api.Status, error) {
 	out := api.Status{Version: version.Version, Project: p.Dir, Scale: p.Scale, Providers: []api.ProviderStatus{}}
-	records, done, err := openRecords(p.Dir)
+	records, done, err := openRecords(ctx, p)
 	if err != nil {
 		return out, err
 	}

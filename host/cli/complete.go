@@ -65,7 +65,7 @@ func agentsOf(ctx context.Context, g gateway) []cobra.Completion {
 // runsOf lists the newest runs in a state, or in any.
 func runsOf(state api.RunState) func(context.Context, gateway) []cobra.Completion {
 	return func(ctx context.Context, g gateway) []cobra.Completion {
-		h, done, err := g.history()
+		h, done, err := g.history(ctx)
 		if err != nil {
 			return nil
 		}

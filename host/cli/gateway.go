@@ -113,14 +113,16 @@ type history interface {
 
 // history reads the files of a gateway of this machine, whether it runs or not,
 // and asks one that is elsewhere. The function ends the reading.
-func (g gateway) history() (history, func(), error) {
+func (g gateway) history(ctx context.Context) (history, func(), error) {
 	if g.remote != nil {
 		return g.remote, func() {}, nil
 	}
 	if err := g.checkProject(); err != nil {
 		return nil, nil, err
 	}
-	h, done, err := app.OpenHistory(g.dir)
+	// Whatever else is wrong with the project: where its store is, is known.
+	p, _ := config.Load(g.dir, config.Options{})
+	h, done, err := app.OpenHistory(ctx, p)
 	if err != nil {
 		return nil, nil, err
 	}

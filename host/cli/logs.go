@@ -79,7 +79,7 @@ Ctrl-C; with -i until that run has ended. It works with the gateway down.`,
 }
 
 func runLogs(ctx context.Context, o logsOptions) error {
-	h, done, err := o.gateway.history()
+	h, done, err := o.gateway.history(ctx)
 	if err != nil {
 		return err
 	}

@@ -55,7 +55,7 @@ success nor as failure. WAIT is from the event to its first run.`,
 }
 
 func runStats(ctx context.Context, o statsOptions) error {
-	h, done, err := o.gateway.history()
+	h, done, err := o.gateway.history(ctx)
 	if err != nil {
 		return err
 	}

@@ -63,6 +63,8 @@ func projectSettings() []setting[Project] {
 
 		secret("store.url", func(p *p) *Secret { return &p.Store.URL },
 			`"postgres://user:password@host/database" to share work between several hosts. Without it, .al/al.db is used.`),
+		text("store.urlFile", "", func(p *p) *string { return &p.Store.URLFile },
+			"A file with that URL, so that no password is in the project. A relative path starts at the project."),
 
 		text("runner.harness", "", func(p *p) *string { return &p.Runner.Harness },
 			`A coding agent by name, for example "claude".`),

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net"
 	"net/netip"
+	"os"
 	"path"
 	"path/filepath"
 	"regexp"
@@ -204,13 +205,63 @@ func (l *loader) checkGateway(e *entry) {
 }
 
 func (l *loader) checkStore(root *value) {
+	at, what := l.origin(root, "store.url"), "store.url"
+	if l.project.Store.URLFile != "" {
+		if !l.project.Store.URL.IsZero() {
+			l.problems.add(Errorf(l.origin(root, "store.urlFile"), "store.url and store.urlFile are both set").
+				WithFix("leave one of them"))
+			return
+		}
+		at, what = l.origin(root, "store.urlFile"), "the URL in the file of store.urlFile"
+		l.readStoreURL(at)
+	}
 	url := l.project.Store.URL.Reveal()
 	if url == "" || strings.HasPrefix(url, "postgres://") || strings.HasPrefix(url, "postgresql://") {
 		return
 	}
 	// The URL may hold a password, so it is not quoted.
-	l.problems.add(Errorf(l.origin(root, "store.url"), `store.url must begin with "postgres://"`).
+	l.problems.add(Errorf(at, `%s must begin with "postgres://"`, what).
 		WithFix("remove it to use the database in .al/al.db"))
+}
+
+// readStoreURL reads the URL from its own file, which may be anywhere.
+func (l *loader) readStoreURL(at Pos) {
+	folder, name := l.fsys, filepath.ToSlash(filepath.Clean(l.project.Store.URLFile))
+	if !fs.ValidPath(name) { // not in the project
+		file := l.project.Store.URLFile
+		if !filepath.IsAbs(file) {
+			file = filepath.Join(l.project.Dir, file)
+		}
+		folder, name = os.DirFS(filepath.Dir(file)), filepath.Base(file)
+	}
+	raw, mode, err := readSmall(folder, name)
+	switch url := strings.TrimSpace(string(raw)); {
+	case err != nil:
+		l.problems.add(Errorf(at, "the file of store.urlFile can not be read: %v", bare(err)))
+	case url == "":
+		l.problems.add(Errorf(at, "the file of store.urlFile is empty").WithFix("write the URL into it"))
+	default:
+		l.project.Store.URL = NewSecret(url)
+		if mode.IsRegular() && mode.Perm()&0o077 != 0 {
+			l.problems.add(Warnf(at, "others on this machine may read the file of store.urlFile (mode %04o)", mode.Perm()).
+				WithFix("chmod 600 %s", l.project.Store.URLFile))
+		}
+	}
+}
+
+// readSmall reads a file that is expected to hold a line.
+func readSmall(folder fs.FS, name string) ([]byte, fs.FileMode, error) {
+	f, err := folder.Open(name)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer func() { _ = f.Close() }() // it was only read
+	info, err := f.Stat()
+	if err != nil {
+		return nil, 0, err
+	}
+	raw, err := io.ReadAll(io.LimitReader(f, maxFile))
+	return raw, info.Mode(), err
 }
 
 // hostName is a name or an address that has no port and no scheme with it.

@@ -41,7 +41,8 @@ type Gateway struct {
 
 // Store is [store].
 type Store struct {
-	URL Secret // it may hold a password; empty means .al/al.db
+	URL     Secret // it may hold a password; empty means .al/al.db
+	URLFile string // where it was read from; empty when it was not in a file
 }
 
 // Runner is [runner]: what a run executes. At most one of the two is set.

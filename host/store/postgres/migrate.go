@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
@@ -117,4 +118,74 @@ func newProvider(ctx context.Context, db *sql.DB) (*goose.Provider, error) {
 	}
 	return goose.NewProvider(goose.DialectPostgres, db, files,
 		goose.WithSessionLocker(locker), goose.WithDisableGlobalRegistry(true), goose.WithTableName(schemaTable))
+}
+
+// ErrEmpty: no gateway has used the database yet.
+var ErrEmpty = errors.New("the database has no schema of a gateway yet")
+
+// Migrate brings the schema at a URL up to date, and tells how far it was before.
+func Migrate(ctx context.Context, url string) (before Schema, err error) {
+	config, err := parseURL(url)
+	if err == nil {
+		before, err = migrate(ctx, config.ConnConfig)
+	}
+	if err != nil {
+		return before, openError(err)
+	}
+	return before, nil
+}
+
+// Check tells how far the schema at a URL is, and whether it can be used. It
+// changes nothing.
+func Check(ctx context.Context, url string) (Schema, error) {
+	config, err := parseURL(url)
+	if err != nil {
+		return Schema{}, openError(err)
+	}
+	s, err := look(ctx, config.ConnConfig)
+	if err == nil && s.Version > s.Known {
+		err = s.errFuture()
+	}
+	if err != nil {
+		return s, openError(err)
+	}
+	return s, nil
+}
+
+// OpenReadOnly opens the store at a URL to look at, beside hosts that may or may
+// not be running. When none has run yet the error is an [ErrEmpty].
+func OpenReadOnly(ctx context.Context, url string) (*Reader, error) {
+	config, err := parseURL(url)
+	if err != nil {
+		return nil, openError(err)
+	}
+	switch s, err := look(ctx, config.ConnConfig); {
+	case err != nil:
+		return nil, openError(err)
+	case s.Version > s.Known:
+		return nil, openError(s.errFuture())
+	case s.Version == 0:
+		return nil, openError(ErrEmpty)
+	case s.Version < s.Known:
+		return nil, fmt.Errorf("open store: the database has schema version %d, this al needs %d: run al store migrate, or start a gateway",
+			s.Version, s.Known)
+	}
+	config.MaxConns, config.MinConns = maxReading, 0
+	config.ConnConfig.RuntimeParams["default_transaction_read_only"] = "on"
+	pool, err := pgxpool.NewWithConfig(context.WithoutCancel(ctx), config)
+	if err != nil {
+		return nil, openError(err)
+	}
+	return &Reader{pool: pool, closed: make(chan struct{})}, nil
+}
+
+// Close ends the reading.
+func (r *Reader) Close() error {
+	select {
+	case <-r.closed:
+	default:
+		close(r.closed)
+		r.pool.Close()
+	}
+	return nil
 }

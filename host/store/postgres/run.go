@@ -271,7 +271,7 @@ func (s *Store) Recover(ctx context.Context, r store.Recovery) (store.Recovered,
 	err := s.alone(ctx, func(b *pgx.Batch) {
 		b.Queue(`SELECT (lost).id, (lost).job, (lost).agent, (lost).trigger, (lost).attempt, (lost).host, (lost).started_at,
 				(lost).ended_at, (lost).state, (lost).exit_code, (lost).reason, (lost).lease_until, dead
-			FROM al_recover($1, $2, $3)`, s.at(r.At), stored.Nanos(r.LeaseEndedBefore), r.MaxAttempts)
+			FROM al_recover($1, $2, $3, $4)`, s.at(r.At), stored.Nanos(r.LeaseEndedBefore), encodeTexts(r.Living), r.MaxAttempts)
 	}, func(results pgx.BatchResults) error {
 		out = store.Recovered{}
 		rows, err := results.Query()

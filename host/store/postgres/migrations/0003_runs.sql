@@ -187,9 +187,10 @@ $$;
 -- +goose StatementEnd
 
 -- al_recover gives up the runs whose lease has ended, by the database's clock unless the caller brings a time, and
--- returns them. Their jobs go back, or are dead after p_max_attempts of them.
+-- returns them, but for those of hosts that are known to be alive. Their jobs go back, or are dead after p_max_attempts
+-- of them.
 -- +goose StatementBegin
-CREATE FUNCTION al_recover(p_at bigint, p_before bigint, p_max_attempts bigint)
+CREATE FUNCTION al_recover(p_at bigint, p_before bigint, p_living text[], p_max_attempts bigint)
 RETURNS TABLE (lost runs, dead boolean) LANGUAGE plpgsql AS $$
 DECLARE
   v_at bigint := coalesce(p_at, al_now());
@@ -198,7 +199,8 @@ DECLARE
   r runs%ROWTYPE;
   v_crashes bigint;
 BEGIN
-  SELECT coalesce(array_agg(id), '{}') INTO v_runs FROM runs WHERE state = 'running' AND lease_until < v_before;
+  SELECT coalesce(array_agg(id), '{}') INTO v_runs FROM runs
+    WHERE state = 'running' AND lease_until < v_before AND host <> ALL (p_living);
   IF v_runs = '{}' THEN
     RETURN;
   END IF;
