@@ -13,6 +13,9 @@ import (
 // which is a matter of microseconds.
 const settingsPatience = 5 * time.Second
 
+// mostProblems is as many as a person would read.
+const mostProblems = 50
+
 // settle reads the settings of a source by what its provider says of them. With
 // a fault among the problems the source takes no deliveries.
 func settle(source config.Source, p sdk.Provider, d sdk.Descriptor) (sdk.Settings, config.Problems) {
@@ -28,7 +31,7 @@ func settle(source config.Source, p sdk.Provider, d sdk.Descriptor) (sdk.Setting
 	if err != nil {
 		return settings, append(problems, config.Warnf(source.Pos, "webhooks.%s: its settings could not be checked: %v", source.Name, err))
 	}
-	for _, problem := range found {
+	for _, problem := range found[:min(len(found), mostProblems)] {
 		problems = append(problems, source.SettingProblem(problem))
 	}
 	return settings, problems

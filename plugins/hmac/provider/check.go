@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -26,6 +27,7 @@ func (p *Provider) CheckSettings(_ context.Context, source sdk.Source) ([]sdk.Se
 			c.say(setHeader, "", `has to be "Authorization" with the scheme %s`, schemeBasic)
 		}
 	}
+	c.hidden()
 	known := fieldNames()
 	for _, name := range slices.Sorted(maps.Keys(c.s.Table(setFields))) {
 		if !slices.Contains(known, name) {
@@ -50,6 +52,25 @@ type check struct {
 
 func (c *check) say(setting, item, format string, args ...any) {
 	c.problems = append(c.problems, sdk.SettingProblem{Setting: setting, Item: item, Message: fmt.Sprintf(format, args...)})
+}
+
+// hidden looks for paths to headers that prove the sender: agents would see a
+// token, and no replay has them.
+func (c *check) hidden() {
+	proof := []string{http.CanonicalHeaderKey(c.s.Text(setHeader)), "Authorization", "Proxy-Authorization", "Cookie"}
+	look := func(setting, item, path string) {
+		if name := headerOf(path); name != "" && slices.Contains(proof, name) {
+			c.say(setting, item, "leads to the header %s, which is for proving the sender and not for agents to see", name)
+		}
+	}
+	for _, name := range []string{setEvent, setDeliveryID} {
+		look(name, "", c.s.Text(name))
+	}
+	for _, table := range []string{setFields, setAttributes, setExtra} {
+		for name, path := range c.s.Table(table) {
+			look(table, name, path)
+		}
+	}
 }
 
 // signed looks at what is signed.

@@ -40,6 +40,8 @@ func TestSettingsThatDoNotGoTogether(t *testing.T) {
 		"standard webhooks, other":     {table{"scheme": "standard-webhooks", "signatureHeader": "X-Hmac"}, "signatureHeader", "", `has to end in "-Signature"`},
 		"basic":                        {table{"scheme": "basic", "signatureHeader": "authorization"}, "", "", ""},
 		"basic in another header":      {table{"scheme": "basic"}, "signatureHeader", "", `has to be "Authorization"`},
+		"a path to the signature":      {table{"extra": table{"proof": "header:x-signature"}}, "extra", "proof", "leads to the header X-Signature"},
+		"a path to a token":            {table{"event": "header:Authorization"}, "event", "", "leads to the header Authorization"},
 		"unknown field":                {table{"fields": table{"tilte": "a"}}, "fields", "tilte", "is no field of an event; they are action, assignee, author"},
 		"attribute of another filter":  {table{"attributes": table{"event": "a"}}, "attributes", "event", "is what the filter events looks at"},
 	} {

@@ -69,7 +69,7 @@ func signLikeSender(req *sdk.Request, secret map[string]string) {
 	case "standard-webhooks":
 		key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret["secret"], "whsec_"))
 		if err != nil || len(key) == 0 {
-			panic("nobody can sign with that") //nolint:forbidigo // how a signer says so to the kit
+			panic("nobody can sign with that") // as a signer says to the kit
 		}
 		prefix := strings.TrimSuffix(header, "signature")
 		req.Header.Set(prefix+"id", "msg_1")
@@ -86,7 +86,7 @@ func signLikeSender(req *sdk.Request, secret map[string]string) {
 		key, err = base64.StdEncoding.DecodeString(secret["secret"])
 	}
 	if err != nil || s.Text("secretEncoding") != "text" && len(key) == 0 {
-		panic("nobody can sign with that") //nolint:forbidigo // how a signer says so to the kit
+		panic("nobody can sign with that") // as a signer says to the kit
 	}
 	when := map[string]string{
 		"seconds": fmt.Sprint(at.Unix()), "milliseconds": fmt.Sprint(at.UnixMilli()), "rfc3339": at.UTC().Format(time.RFC3339),

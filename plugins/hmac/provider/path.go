@@ -105,18 +105,19 @@ func walk(dec *jsontext.Decoder, nodes []*node) error {
 		return elements(dec, nodes)
 	case jsontext.KindNull:
 		return dec.SkipValue()
-	}
-	token, err := dec.ReadToken()
-	if err != nil {
-		return err
-	}
-	text := token.String()
-	for _, n := range nodes {
-		if n.found != nil {
-			keep(n.found, text)
+	default:
+		token, err := dec.ReadToken()
+		if err != nil {
+			return err
 		}
+		text := token.String()
+		for _, n := range nodes {
+			if n.found != nil {
+				keep(n.found, text)
+			}
+		}
+		return nil
 	}
-	return nil
 }
 
 func members(dec *jsontext.Decoder, nodes []*node) error {
