@@ -4,8 +4,12 @@ go 1.26.0
 
 require (
 	github.com/action-llama/gateway/host v0.0.0
+	github.com/chromedp/cdproto v0.159.0
+	github.com/chromedp/chromedp v0.23.0
 	github.com/ncruces/go-sqlite3 v0.37.0
 )
+
+require github.com/go-json-experiment/json v0.0.0-20260213210345-44df1a37e875 // indirect
 
 require (
 	github.com/action-llama/gateway/examples/demo v0.0.0

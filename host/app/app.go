@@ -22,6 +22,7 @@ import (
 	"github.com/action-llama/gateway/host/cron"
 	"github.com/action-llama/gateway/host/handover"
 	"github.com/action-llama/gateway/host/ingest"
+	"github.com/action-llama/gateway/host/page"
 	"github.com/action-llama/gateway/host/pluginhost"
 	"github.com/action-llama/gateway/host/queue"
 	"github.com/action-llama/gateway/host/runner"
@@ -77,6 +78,7 @@ type App struct {
 	dispatcher  *queue.Dispatcher
 	cron        *cron.Scheduler
 	history     *History
+	page        *page.Page
 	runner      *runner.Runner
 	use         *credentialUse
 	stopping    *stopping
@@ -150,7 +152,9 @@ func New(ctx context.Context, o Options) (app *App, err error) {
 	if err := a.prepareWork(ctx, o.Project, registry); err != nil {
 		return nil, err
 	}
-	a.serve(o.Project.Gateway, registry)
+	if err := a.serve(o.Project.Gateway, registry); err != nil {
+		return nil, err
+	}
 	if _, err := a.install(ctx, first); err != nil {
 		return nil, err
 	}
@@ -375,7 +379,7 @@ func (a *App) Run(ctx context.Context) (err error) {
 	defer endDuties()
 	ticks, stopTicks := context.WithCancel(duties)
 	defer stopTicks()
-	failed := make(chan error, 9) // the parts, and the announcement: none ever waits
+	failed := make(chan error, 10) // the parts, and the announcement: none ever waits
 	var parts sync.WaitGroup
 	part := func(what string, run func() error) {
 		parts.Go(func() {
@@ -390,6 +394,7 @@ func (a *App) Run(ctx context.Context) (err error) {
 	part("history", func() error { a.keepShort(duties); return nil })
 	part("gateways before", func() error { a.watchOthers(duties); return nil })
 	part("credentials", func() error { a.use.run(work); return nil })
+	part("page", func() error { a.page.Run(work); return nil })
 	part("http", a.serveHTTP)
 	if a.offer != nil {
 		part("handover", func() error { return a.offer.Serve(work) })
@@ -459,10 +464,15 @@ func (a *App) keepShort(ctx context.Context) {
 }
 
 // serve prepares the HTTP server.
-func (a *App) serve(g config.Gateway, registry *prometheus.Registry) {
+func (a *App) serve(g config.Gateway, registry *prometheus.Registry) error {
 	mux := http.NewServeMux()
 	a.ingest.Register(mux)
 	api.Register(mux, api.Options{Gateway: surface{a, a.history}, Key: a.apiKey, Gatherer: registry, Log: a.log.Named("api")})
+	if err := a.servePage(mux); err != nil {
+		return err
+	}
 	a.server = newServer(a.closing(mux), g, a.log.Named("http"))
 	a.server.ConnState = a.connections.count
+	a.server.RegisterOnShutdown(a.page.Close)
+	return nil
 }

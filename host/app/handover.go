@@ -106,6 +106,7 @@ const tellEvery = time.Minute
 func (a *App) finish(parts *sync.WaitGroup) {
 	a.log.Info("handed over; the runs under way go on to their end", "to_pid", a.left.next.PID,
 		"to_version", a.left.next.Version, "runs", len(a.dispatcher.Active()))
+	a.page.Close() // browsers that listen find the one that serves now
 	ended := make(chan struct{})
 	parts.Go(func() { // a stop ends it
 		a.dispatcher.Leave()

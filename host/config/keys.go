@@ -60,6 +60,8 @@ func projectSettings() []setting[Project] {
 			"How long runs may go on when the gateway is asked to stop."),
 		boolean("gateway.autoReload", true, func(p *p) *bool { return &p.Gateway.AutoReload },
 			"Whether the gateway takes up changed files by itself. al reload does so at any time."),
+		boolean("gateway.ui", true, func(p *p) *bool { return &p.Gateway.UI },
+			"Whether there is the live page at /, for those who have the gateway's API key."),
 
 		secret("store.url", func(p *p) *Secret { return &p.Store.URL },
 			`"postgres://user:password@host/database" to share work between several hosts. Without it, .al/al.db is used.`),

@@ -39,7 +39,7 @@ Do it.
 		HistoryRetentionDays: 14, HistoryMaxBytes: 2147483648, MaxAttempts: 2,
 		Gateway: Gateway{
 			Host: "127.0.0.1", Port: 8080, MaxBodyBytes: 33554432, MaxInflightBytes: 134217728,
-			ReadTimeout: 30 * time.Second, ShutdownGrace: 30 * time.Second, AutoReload: true,
+			ReadTimeout: 30 * time.Second, ShutdownGrace: 30 * time.Second, AutoReload: true, UI: true,
 		},
 		Plugins: Plugins{StartTimeout: 10 * time.Second, CallTimeout: 5 * time.Second, MaxMemoryBytes: 1 << 30},
 		Agents: []Agent{{
@@ -71,6 +71,7 @@ maxInflightBytes = "8MB"
 readTimeout = "1m30s"
 shutdownGrace = 0
 autoReload = false
+ui = false
 
 [store]
 url = "postgres://al:hunter2@db/al"

@@ -37,6 +37,7 @@ type Gateway struct {
 	ReadTimeout      time.Duration
 	ShutdownGrace    time.Duration
 	AutoReload       bool // when the files change
+	UI               bool // the live page
 }
 
 // Store is [store].
