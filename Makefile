@@ -80,7 +80,7 @@ test: ## every test of every module (RACE=1 or 0, TESTFLAGS=...)
 	$(GO) test "$$@" -timeout $(TEST_TIMEOUT) $(TESTFLAGS) $(PACKAGES)
 
 .PHONY: e2e
-e2e: build ## real binaries, real processes, end to end
+e2e: build tools-axe ## real binaries, real processes, end to end
 	$(STATIC) $(GO) test $(STATIC_FLAGS) -tags=e2e -count=1 -timeout 15m $(TESTFLAGS) ./e2e/...
 
 .PHONY: soak
@@ -197,3 +197,14 @@ tools-buf tools-gen tools-lint tools-deploy: tools-%:
 	  (cd internal/tools/$* && GOWORK=off $(STATIC) $(GO) build $(STATIC_FLAGS) -ldflags '-s -w' -o ../../../.tools/ tool) \
 	    && echo "$$sum" > .tools/$*.sum; \
 	fi
+
+# What the test of the live page looks with for those who see or move otherwise. Without npm, or the network, it is left
+# out, and the test says so.
+AXE := 4.14.1
+.PHONY: tools-axe
+tools-axe:
+	@if [ "$(AXE)" != "$$(cat .tools/axe/version 2>/dev/null)" ]; then \
+	  if ! command -v npm >/dev/null; then echo "There is no npm: the accessibility of the live page is not checked."; \
+	  elif npm install --prefix .tools/axe --no-save --no-audit --no-fund --ignore-scripts --loglevel=error axe-core@$(AXE) >/dev/null; \
+	  then echo $(AXE) > .tools/axe/version; \
+	  else echo "axe-core could not be fetched: the accessibility of the live page is not checked."; fi; fi

@@ -129,6 +129,22 @@ func (b *browser) checkQuiet(origin string) {
 	b.requests, b.trouble = nil, nil
 }
 
+// forget what the browser complained of so far: it was meant to.
+func (b *browser) forget() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.trouble = nil
+}
+
+// run evaluates a script for what it does.
+func (b *browser) run(script string) {
+	b.t.Helper()
+	b.do(chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
+		_, err := chromedp.Run(ctx, chromedp.Evaluate[*runtime.RemoteObject](script))
+		return err
+	}))
+}
+
 func (b *browser) do(actions ...chromedp.Action[chromedp.Void]) {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, patience)

@@ -5,31 +5,9 @@ package e2e
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
-
-	"github.com/chromedp/chromedp"
 )
-
-// key is what the gateway made for its API, as `al` keeps it.
-func (p *project) key() string {
-	p.t.Helper()
-	raw, err := os.ReadFile(filepath.Join(filepath.Dir(p.dir), "credentials", "gateway_api_key", "default", "key"))
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	return strings.TrimSpace(string(raw))
-}
-
-func (b *browser) login(g *gateway) {
-	b.t.Helper()
-	b.open(g.url + "/")
-	b.await("the login", `document.querySelector("#key") !== null`)
-	b.do(chromedp.SendKeys("#key", g.key()))
-	b.click("#login button")
-	b.await("the overview", `document.querySelector("h1")?.textContent === "Overview"`)
-}
 
 // busy is a project in which things happen.
 func busy() map[string]string {
@@ -88,11 +66,10 @@ func TestPagePictures(t *testing.T) {
 	for i := range 9 {
 		g.mustSend(labelledIssue(fmt.Sprint("label-", i), "Crash on start", []string{"agent", "bug", "agent"}[i%3]))
 	}
-	push := issue("push-1")
-	push.event, push.body = "push", []byte(`{"ref":"refs/heads/main","repository":{"full_name":"acme/widgets","owner":{"login":"acme"}},"sender":{"login":"grace"},"head_commit":{"id":"1","message":"Say how to install it","url":"https://github.example/c/1"},"commits":[]}`)
-	g.mustSend(push)
-	push.id, push.body = "push-2", []byte(strings.Replace(string(push.body), "heads/main", "heads/topic", 1))
-	topic := g.mustSend(push)
+	pushed := push("push-1")
+	g.mustSend(pushed)
+	pushed.id, pushed.body = "push-2", []byte(strings.Replace(string(pushed.body), "heads/main", "heads/topic", 1))
+	topic := g.mustSend(pushed)
 	for _, typ := range []string{"linear", "slack"} {
 		_, _ = p.al("webhook", "send", typ, map[string]string{"linear": "Issue.create", "slack": "app_mention"}[typ], "-p", p.dir)
 	}

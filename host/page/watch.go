@@ -123,10 +123,11 @@ func (w *watch) take(one *watcher) []string {
 	return topics
 }
 
-func (w *watch) watched() bool {
+// many is how many watch.
+func (w *watch) many() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return len(w.watchers) > 0
+	return len(w.watchers)
 }
 
 // run samples queues all the time, and looks for changes while somebody wants to
@@ -149,7 +150,7 @@ func (w *watch) run(ctx context.Context, enabled func() bool) {
 			sampled = now
 			w.sample(ctx, now)
 		}
-		if now.After(rested) && w.watched() {
+		if now.After(rested) && w.many() > 0 {
 			w.poll(ctx)
 			rested = time.Now().Add(pollShare * time.Since(now))
 		}
