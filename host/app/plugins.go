@@ -48,7 +48,7 @@ func FoldersOf(p *config.Project) (ProviderFolders, error) {
 func inspectOptions(p *config.Project, folders ProviderFolders) pluginhost.Options {
 	return pluginhost.Options{
 		Dirs: folders.Dirs, Approve: folders.approve, Log: hclog.NewNullLogger(),
-		StartTimeout: p.Plugins.StartTimeout, CallTimeout: p.Plugins.CallTimeout, Env: p.Plugins.Env,
+		StartTimeout: p.Plugins.StartTimeout, CallTimeout: p.Plugins.CallTimeout, MaxMemory: maxMemory(p.Plugins), Env: p.Plugins.Env,
 	}
 }
 

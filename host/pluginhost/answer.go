@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"golang.org/x/net/http/httpguts"
 
@@ -36,6 +37,13 @@ func checkDelivery(d sdk.Descriptor, req sdk.Request, secrets []sdk.Secret, opts
 	if out.Reply != nil {
 		if err := checkReply(out.Reply); err != nil {
 			return err
+		}
+	}
+	for _, e := range out.Events {
+		for _, name := range e.Sources {
+			if !slices.ContainsFunc(req.Sources, func(s sdk.Source) bool { return s.Name == name }) {
+				return faulty(FaultSource, fmt.Errorf("it says that an event is for the source %q, of which it was not asked", clip(name)))
+			}
 		}
 	}
 	return checkEvents(out.Events)

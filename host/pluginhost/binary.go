@@ -149,7 +149,7 @@ func machoTargets(f *os.File) []string {
 // numbers returns the device and the inode of a file.
 func numbers(info os.FileInfo) [2]int64 {
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {
-		return [2]int64{int64(st.Dev), int64(st.Ino)} //nolint:unconvert // the types differ by platform
+		return [2]int64{int64(st.Dev), int64(st.Ino)}
 	}
 	return [2]int64{}
 }

@@ -81,6 +81,9 @@ func runFake(mode string) {
 	case "second", "both":
 		serveSecond(fake{typ: typ}, mode == "both")
 		return
+	case "sampler", "credulous", "unsigned", "forgetful", "sampleless", "promiscuous", "panics":
+		sdk.Serve(sampler{fake: fake{typ: typ, atStart: look()}, wrong: mode})
+		return
 	case "liar":
 		serveLiar(typ, func(*providerv1.Descriptor) {})
 		return

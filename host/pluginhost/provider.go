@@ -52,6 +52,7 @@ type Provider struct {
 	done     chan struct{} // closed when the supervisor has ended
 	stopErr  error         // valid then
 	logged   string        // the supervisor's: the error of a launch that it logged last
+	served   fileID        // the supervisor's: what answered last
 	hidden   []string      // the supervisor's: the files of the same type that it logged last
 
 	mu      sync.Mutex

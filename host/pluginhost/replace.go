@@ -173,7 +173,7 @@ func (p *Provider) renew(ctx context.Context, old *instance, o *order) *instance
 	next, err := p.launch(ctx)
 	if err == nil {
 		if err = p.host.try(ctx, next); err != nil {
-			p.discard(next)
+			p.discardFor(ctx, next, err)
 		}
 	}
 	p.tell(func(m Metrics) {
@@ -252,8 +252,11 @@ func (p *Provider) replace(old, next *instance) {
 	})
 }
 
-// discard ends a process that never got to answer.
-func (p *Provider) discard(in *instance) {
+// discardFor ends a process that did not get to answer, for what is wrong with it.
+func (p *Provider) discardFor(ctx context.Context, in *instance, err error) {
+	if ctx.Err() == nil { // else it was stopped meanwhile
+		p.blame(err)
+	}
 	p.retiring.Go(func() {
 		if err := p.retire(in, 0); err != nil {
 			p.log.Error("process that was to replace a provider", "error", err)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -230,4 +231,46 @@ func TestReplaceLetsCallsEnd(t *testing.T) {
 			return false
 		}
 	})
+}
+
+// What would take a forged delivery, or not its own, takes over from nobody.
+func TestSelfTest(t *testing.T) {
+	t.Parallel()
+	var c counts
+	b := newBench(t, []string{"ok"}, counting(&c))
+	p := b.start(t, "ok")
+	serving := ask(t, p).PID
+	bad := map[string]string{
+		"credulous":   "self-test: a request with a wrong signature: it takes that for a delivery; do not use this build of it",
+		"unsigned":    "self-test: a request that nobody signed: it takes that for a delivery",
+		"forgetful":   "self-test: it does not take its own sample issues: ",
+		"sampleless":  "self-test: it does not make its sample issues: ",
+		"promiscuous": "self-test: its sample issues, under another secret: it takes that for a delivery",
+		"panics":      "self-test: a request that nobody signed: it fails: ",
+	}
+	for mode, want := range bad {
+		b.put(t, "ok", "2.0.0", mode)
+		if _, err := b.Refresh(within(t, time.Minute), "ok"); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v\nwant %s", mode, err, want)
+		}
+	}
+	if n := c.of("ok", FaultSelfTest); n != len(bad) {
+		t.Errorf("counted %d times, want %d", n, len(bad))
+	}
+	if now := ask(t, p).PID; now != serving {
+		t.Error("the old process did not stay")
+	}
+	// Nor does it when the other one dies.
+	b.put(t, "ok", "2.0.0", "credulous")
+	if err := syscall.Kill(serving, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the new file is tried", func() bool { return strings.Contains(p.Status().LastError, "self-test: ") })
+	if s := p.Status(); s.State == Up {
+		t.Errorf("%+v", s)
+	}
+	b.put(t, "ok", "2.0.0", "sampler")
+	if _, err := b.Refresh(within(t, time.Minute), "ok"); err != nil {
+		t.Errorf("one with a good sample: %v", err)
+	}
 }

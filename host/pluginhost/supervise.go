@@ -50,6 +50,13 @@ func (p *Provider) supervise(ctx context.Context) {
 	var asked *order // who asked for the next launch is told of it
 	for deaths := 0; ; {
 		in, err := p.launch(ctx)
+		if err == nil && in.file != p.served && p.served != (fileID{}) {
+			// Not the file that died: it has to show what one shows that is to
+			// replace a process.
+			if err = p.host.try(ctx, in); err != nil {
+				p.discardFor(ctx, in, err)
+			}
+		}
 		launched := err == nil
 		if launched {
 			p.publish(in)
@@ -239,6 +246,7 @@ func (p *Provider) publish(in *instance) {
 	p.logged = ""
 	p.descriptor.Store(&d)
 	p.described.Store(true)
+	p.served = in.file
 	p.current.Store(in)
 	p.enter(Up, func(s *Status) {
 		s.Version, s.Protocol, s.Path, s.PID = d.Version, in.protocol, in.path, in.proc.pid
