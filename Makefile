@@ -81,7 +81,7 @@ test: ## every test of every module (RACE=1 or 0, TESTFLAGS=...)
 
 .PHONY: e2e
 e2e: build tools-axe ## real binaries, real processes, end to end
-	$(STATIC) $(GO) test $(STATIC_FLAGS) -tags=e2e -count=1 -timeout 15m $(TESTFLAGS) ./e2e/...
+	$(STATIC) $(GO) test $(STATIC_FLAGS) -tags=e2e -count=1 -timeout 25m $(TESTFLAGS) ./e2e/...
 
 .PHONY: soak
 soak: build ## the end-to-end tests at length: kills and restarts for AL_SOAK_FOR (1h)

@@ -94,6 +94,7 @@ func tracked(t *testing.T, dir string) (names []string) {
 
 // A provider from outside of this repository's modules, in Go.
 func TestExampleProviderInGo(t *testing.T) {
+	t.Parallel()
 	const dir = "../examples/providers/stripe"
 	binary := filepath.Join(t.TempDir(), "al-provider-stripe")
 	built(t, dir, []string{"GOWORK=off", "CGO_ENABLED=0"}, "go", "build", "-trimpath", "-buildvcs=false", "-o", binary, ".")
@@ -113,6 +114,7 @@ func TestExampleProviderInGo(t *testing.T) {
 
 // A provider without Go, and without our SDK.
 func TestExampleProviderInTypeScript(t *testing.T) {
+	t.Parallel()
 	needsNode(t)
 	dir := copied(t, "../examples/providers/standard-webhooks")
 	built(t, dir, nil, "npm", "ci", "--no-fund", "--no-audit")

@@ -29,6 +29,8 @@ type DeliverOptions struct {
 // Deliverer composes verify, challenge and parse into one call. The host's
 // client implements it as one round trip; a provider never needs to.
 type Deliverer interface {
+	// Deliver is [Deliver], by another way. An error means what it means there,
+	// and the Delivery beside it still says who signed.
 	Deliver(ctx context.Context, req Request, secrets []Secret, opts DeliverOptions) (Delivery, error)
 }
 

@@ -68,10 +68,11 @@ type Event struct {
 	// logs and receipts.
 	Sensitive []string
 
-	// Taken is the reply when at least one agent takes the event, Ignored when
-	// none does. Nil asks for the host's own reply. With several events in one
-	// request the first that has the fitting reply decides.
-	Taken   *Reply
+	// Taken is the reply when at least one agent takes the event. Nil asks for the
+	// host's own reply. With several events in one request the first that has the
+	// fitting reply decides.
+	Taken *Reply
+	// Ignored is the reply when no agent takes the event. See Taken.
 	Ignored *Reply
 }
 

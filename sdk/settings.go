@@ -104,8 +104,8 @@ func (s Settings) Equal(other Settings) bool {
 
 // Source is one [webhooks.<name>] of a provider that has settings.
 type Source struct {
-	Name     string // as in Secret.Source
-	Settings Settings
+	Name     string   // as in Secret.Source
+	Settings Settings // as configured, completed by the descriptor's defaults
 	// Unsigned: it has no credential, and takes requests that nobody signed.
 	Unsigned bool
 }

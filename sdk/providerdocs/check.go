@@ -13,8 +13,11 @@ import (
 
 // T is what the checks need of a *testing.T.
 type T interface {
+	// Helper marks the caller as one whose lines are not of interest.
 	Helper()
+	// Errorf reports what is wrong with a page.
 	Errorf(format string, args ...any)
+	// Skipf ends a test that has nothing to look at.
 	Skipf(format string, args ...any)
 }
 

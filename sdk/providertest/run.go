@@ -12,9 +12,13 @@ import (
 
 // T is what Run needs of a *testing.T.
 type T[S any] interface {
+	// Helper marks the caller as one whose lines are not of interest.
 	Helper()
+	// Context is done when the test is.
 	Context() context.Context
+	// Errorf reports a finding, and the test goes on.
 	Errorf(format string, args ...any)
+	// Fatalf reports what leaves nothing to go on with.
 	Fatalf(format string, args ...any)
 	// Run runs f as a test below this one.
 	Run(name string, f func(S)) bool

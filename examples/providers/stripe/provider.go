@@ -51,6 +51,10 @@ func (provider) Verify(_ context.Context, req sdk.Request, secrets []sdk.Secret)
 	return sdk.VerifyTimestampedHMAC(req, secrets, "secret", signatureHeader, tolerance)
 }
 
+// maxObject is how large the object of an event may be to reach the agent, in
+// bytes. A gateway takes events of up to 1 MiB.
+const maxObject = 256 << 10
+
 // notice is Stripe's event object, as far as it is read.
 type notice struct {
 	ID       string `json:"id"`
@@ -60,8 +64,8 @@ type notice struct {
 	Created  int64  `json:"created"`
 	Livemode bool   `json:"livemode"`
 	Data     struct {
-		Object             map[string]any `json:"object"`
-		PreviousAttributes map[string]any `json:"previous_attributes"`
+		Object             json.RawMessage `json:"object"`
+		PreviousAttributes json.RawMessage `json:"previous_attributes"`
 	} `json:"data"`
 }
 
@@ -69,9 +73,7 @@ type notice struct {
 // is in the body and so is signed.
 func (provider) Parse(_ context.Context, req sdk.Request) ([]sdk.Event, error) {
 	var n notice
-	decoder := json.NewDecoder(bytes.NewReader(req.Body))
-	decoder.UseNumber() // amounts stay as they came
-	if err := decoder.Decode(&n); err != nil || decoder.More() {
+	if err := json.Unmarshal(req.Body, &n); err != nil {
 		return nil, sdk.Unparseable("the body is not the JSON that Stripe sends")
 	}
 	if n.Object != "event" || n.Type == "" {
@@ -94,13 +96,31 @@ func (provider) Parse(_ context.Context, req sdk.Request) ([]sdk.Event, error) {
 		e.Attributes["account"] = []string{n.Account}
 		e.Extra["account"] = n.Account
 	}
-	if n.Data.Object != nil {
-		e.Extra["object"] = n.Data.Object
-	}
-	if n.Data.PreviousAttributes != nil {
-		e.Extra["previousAttributes"] = n.Data.PreviousAttributes
+	for name, raw := range map[string]json.RawMessage{"object": n.Data.Object, "previousAttributes": n.Data.PreviousAttributes} {
+		value, err := exact(raw)
+		if err != nil {
+			return nil, err
+		}
+		if value != nil {
+			e.Extra[name] = value
+		}
 	}
 	return []sdk.Event{e}, nil
+}
+
+// exact reads an object with its numbers as they came: amounts are what matters
+// here. What is too large is left out.
+func exact(raw json.RawMessage) (any, error) {
+	if len(raw) == 0 || len(raw) > maxObject {
+		return nil, nil
+	}
+	var value any
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	decoder.UseNumber()
+	if err := decoder.Decode(&value); err != nil {
+		return nil, sdk.Unparseable("the body has an object that can not be read")
+	}
+	return value, nil
 }
 
 //go:embed samples
