@@ -74,6 +74,8 @@ type App struct {
 	told        told // by other hosts
 	providers   Providers
 	rewire      chan struct{} // a provider came up: what it says may be new
+	metrics     *metrics
+	sources     chan struct{} // they changed: there may be some that nothing is known of
 	ingest      *ingest.Handler
 	dispatcher  *queue.Dispatcher
 	cron        *cron.Scheduler
@@ -99,7 +101,7 @@ func New(ctx context.Context, o Options) (app *App, err error) {
 	a := &App{
 		config: configuration{now: &snapshot{project: o.Project}}, credentials: o.Credentials, log: o.Log,
 		started: time.Now(), rewire: make(chan struct{}, 1), stopping: newStopping(),
-		left: leaving{asked: make(chan struct{})}, closed: make(chan struct{}),
+		left: leaving{asked: make(chan struct{})}, closed: make(chan struct{}), sources: make(chan struct{}, 1),
 	}
 	a.self = Instance{PID: os.Getpid(), StartedAt: a.started, ID: newGatewayID(), Version: version.Version}
 	defer func() {
@@ -119,6 +121,7 @@ func New(ctx context.Context, o Options) (app *App, err error) {
 
 	registry := prometheus.NewRegistry()
 	m := newMetrics(registry)
+	a.metrics = m
 	providersUp, err := a.startProviders(ctx, o, m)
 	if err != nil {
 		return nil, err
@@ -329,7 +332,12 @@ func (a *App) prepareWork(ctx context.Context, p *config.Project, registry *prom
 		return err
 	}
 	a.told.to.Store(a.dispatcher)
-	registry.MustRegister(queue.NewCollector(a.store.Queues, a.store.now, a.log.Named("queue")))
+	registry.MustRegister(
+		queue.NewCollector(a.store.Queues, a.store.now, a.log.Named("queue")),
+		queue.NewProjectCollector(a.store.Project, a.store.now, a.log.Named("queue")),
+		pluginhost.NewUsageCollector(a.providers.Status),
+		newDiskCollector(StateDir(p.Dir), DatabaseFile(p.Dir)),
+	)
 
 	a.cron, err = cron.New(cron.Options{
 		Accept: a.accept, Wake: a.dispatcher.Wake, Log: a.log.Named("cron"), Registerer: registry,
@@ -379,7 +387,7 @@ func (a *App) Run(ctx context.Context) (err error) {
 	defer endDuties()
 	ticks, stopTicks := context.WithCancel(duties)
 	defer stopTicks()
-	failed := make(chan error, 10) // the parts, and the announcement: none ever waits
+	failed := make(chan error, 11) // the parts, and the announcement: none ever waits
 	var parts sync.WaitGroup
 	part := func(what string, run func() error) {
 		parts.Go(func() {
@@ -395,6 +403,7 @@ func (a *App) Run(ctx context.Context) (err error) {
 	part("gateways before", func() error { a.watchOthers(duties); return nil })
 	part("credentials", func() error { a.use.run(work); return nil })
 	part("page", func() error { a.page.Run(work); return nil })
+	part("sources", func() error { a.recallEvents(work); return nil })
 	part("http", a.serveHTTP)
 	if a.offer != nil {
 		part("handover", func() error { return a.offer.Serve(work) })

@@ -280,7 +280,7 @@ func checkMetrics(t *testing.T, url string) {
 		"al_cron_ticks_total":         "agent,outcome",
 		"al_store_commit_seconds":     "",
 		"al_store_batch_size":         "",
-		"al_build_info":               "version",
+		"al_build_info":               "goversion,version",
 		"go_goroutines":               "",
 	} {
 		if got := labels(name); got != want {

@@ -105,6 +105,11 @@ func (a *App) install(ctx context.Context, next *snapshot) (left <-chan struct{}
 		a.cron.SetSchedules(next.ticks)
 	}
 	left = a.ingest.Update(next.routes)
+	a.metrics.unavailable(next.routes)
+	select {
+	case a.sources <- struct{}{}:
+	default: // they will be looked at
+	}
 	a.dispatcher.Wake() // there may be room that was not there
 	return left, nil
 }

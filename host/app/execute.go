@@ -48,7 +48,7 @@ func (a *App) execute(ctx context.Context, c store.Claimed) queue.Result {
 		}
 	})()
 	result := a.runner.Run(run, spec)
-	return queue.Result{State: result.State, ExitCode: result.ExitCode, Reason: result.Reason}
+	return queue.Result{State: result.State, ExitCode: result.ExitCode, Reason: result.Reason, Launched: result.Launched}
 }
 
 func (a *App) spec(c store.Claimed) (runner.Spec, error) {

@@ -1,12 +1,14 @@
 package app
 
 import (
+	"runtime"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/action-llama/gateway/host/api"
+	"github.com/action-llama/gateway/host/ingest"
 	"github.com/action-llama/gateway/host/pluginhost"
 	"github.com/action-llama/gateway/host/version"
 )
@@ -27,6 +29,15 @@ type metrics struct {
 	loadedAt prometheus.Gauge
 }
 
+// native has a histogram serve exponential buckets besides the classic ones, to
+// those who ask in the form that carries them.
+func native(o prometheus.HistogramOpts) prometheus.HistogramOpts {
+	o.NativeHistogramBucketFactor = 1.1
+	o.NativeHistogramMaxBucketNumber = 100
+	o.NativeHistogramMinResetDuration = time.Hour
+	return o
+}
+
 func newMetrics(r prometheus.Registerer) *metrics {
 	m := &metrics{
 		up: prometheus.NewGaugeVec(prometheus.GaugeOpts{
@@ -45,16 +56,17 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Name: "al_provider_faults_total",
 			Help: "What a provider did wrong, by kind; docs/provider-sandbox.md says what each is.",
 		}, []string{"provider", "kind"}),
-		rpc: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		rpc: prometheus.NewHistogramVec(native(prometheus.HistogramOpts{
 			Name:    "al_provider_rpc_seconds",
 			Help:    "Time of calls to a provider, without waiting for a restart.",
 			Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5},
-		}, []string{"provider", "method"}),
-		commit: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name:    "al_store_commit_seconds",
-			Help:    "Time of one transaction of the store, to the disk and back.",
-			Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1},
-		}),
+		}), []string{"provider", "method"}),
+		commit: prometheus.NewHistogram(native(prometheus.HistogramOpts{
+			Name: "al_store_commit_seconds",
+			Help: "Time of one transaction of the store, to the disk and back.",
+			// From a fast disk to one that hangs.
+			Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
+		})),
 		batch: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "al_store_batch_size",
 			Help:    "Operations that shared one transaction.",
@@ -78,9 +90,9 @@ func newMetrics(r prometheus.Registerer) *metrics {
 	}
 	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "al_build_info",
-		Help: "Always 1; the version is the label.",
-	}, []string{"version"})
-	build.WithLabelValues(version.Version).Set(1)
+		Help: "Always 1; the labels say what was built with what.",
+	}, []string{"version", "goversion"})
+	build.WithLabelValues(version.Version, runtime.Version()).Set(1)
 	r.MustRegister(m.up, m.restarts, m.replaced, m.faults, m.rpc, m.commit, m.batch, m.reloads, m.loaded, m.loadedAt, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
@@ -99,6 +111,19 @@ func (m *metrics) configuration(ok bool, at time.Time) {
 	}
 	m.loaded.Set(1)
 	m.loadedAt.Set(float64(at.UnixMilli()) / 1000)
+}
+
+// unavailable tells of providers that have not come up yet: they have no version,
+// and tell nothing themselves.
+func (m *metrics) unavailable(routes *ingest.Routes) {
+	for typ, route := range routes.Types {
+		switch {
+		case route.Unavailable != nil:
+			m.up.WithLabelValues(typ, "").Set(0)
+		case route.Descriptor.Version != "": // one that came up while it was looked for
+			m.up.DeleteLabelValues(typ, "")
+		}
+	}
 }
 
 // ofProviders is what the plugin host is given. changed is called when a
@@ -123,6 +148,7 @@ func (m *metrics) ofProviders(changed func()) pluginhost.Metrics {
 			for _, kind := range pluginhost.Faults() {
 				m.faults.WithLabelValues(provider, string(kind))
 			}
+			m.rpc.WithLabelValues(provider, "deliver") // the others are for people
 			if up {
 				changed()
 			}
@@ -144,6 +170,7 @@ func (m *metrics) ofProviders(changed func()) pluginhost.Metrics {
 			m.restarts.DeletePartialMatch(gone)
 			m.replaced.DeletePartialMatch(gone)
 			m.faults.DeletePartialMatch(gone)
+			m.rpc.DeletePartialMatch(gone)
 		},
 	}
 }

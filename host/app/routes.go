@@ -30,7 +30,7 @@ type wiring struct {
 }
 
 func wire(p *config.Project, credentials config.Credentials, find lookup) wiring {
-	w := wiring{routes: &ingest.Routes{Types: map[string]*ingest.Route{}}, down: map[string]error{}}
+	w := wiring{routes: &ingest.Routes{Types: map[string]*ingest.Route{}, Agents: agentNames(p)}, down: map[string]error{}}
 	descriptors := map[string]sdk.Descriptor{} // by source
 	for _, source := range p.Sources {
 		route := w.routes.Types[source.Type]

@@ -26,6 +26,21 @@ type accepting struct {
 	// replayOf is the receipt that is let happen again; empty for what a vendor
 	// sent.
 	replayOf string
+	trip     *trip // nil for a replay, which nobody waits for
+}
+
+// passed tells of a stage that began at a time and is over.
+func (d *accepting) passed(stage string, since time.Time) {
+	if d.trip != nil {
+		d.trip.passed(stage, d.h.now().Sub(since))
+	}
+}
+
+// kept says that there is a receipt of the delivery.
+func (d *accepting) kept() {
+	if d.trip != nil {
+		d.trip.receipt = d.id
+	}
 }
 
 func (d *accepting) receipt(outcome job.Outcome, events []sdk.Event) job.Receipt {
@@ -56,9 +71,12 @@ func (d *accepting) receipt(outcome job.Outcome, events []sdk.Event) job.Receipt
 func (d *accepting) deadLetter(ctx context.Context, cause error) answer {
 	r := d.receipt(job.Unparseable, nil)
 	r.Reason = cause.Error()
+	began := d.h.now()
 	if _, err := d.h.store.Accept(ctx, store.Acceptance{Receipt: &r, At: d.start}); err != nil {
 		return d.notStored(err)
 	}
+	d.passed(stageCommit, began)
+	d.kept()
 	d.h.quiet.log("delivery not understood: kept as a dead letter", r.Provider, "receipt", r.ID, "error", cause)
 	return refuse(http.StatusBadRequest, "unparseable", "signed, but not a payload of this vendor; receipt "+r.ID)
 }
@@ -98,7 +116,9 @@ var errContext = errors.New("the context can not be built")
 // record matches the events and commits their jobs. fates are what became of
 // each event.
 func (d *accepting) record(ctx context.Context, routes *Routes, events []sdk.Event) (sum Summary, fates []job.Outcome, err error) {
+	began := d.h.now()
 	plan, err := d.plan(routes, events)
+	d.passed(stageMatch, began)
 	if err != nil {
 		return sum, nil, fmt.Errorf("%w: %w", errContext, err)
 	}
@@ -108,10 +128,13 @@ func (d *accepting) record(ctx context.Context, routes *Routes, events []sdk.Eve
 	} else {
 		r := d.receipt(job.Queued, events)
 		r.Matched = len(plan.jobs)
+		began := d.h.now()
 		accepted, err := d.h.store.Accept(ctx, store.Acceptance{Receipt: &r, Jobs: plan.jobs, At: d.start})
+		d.passed(stageCommit, began)
 		if err != nil {
 			return sum, nil, err
 		}
+		d.kept()
 		plan.settle(accepted)
 		sum.count(accepted)
 		// A merged event may have filled its burst, which starts at once then.
@@ -246,14 +269,18 @@ func sensitive(paths []string) []string {
 
 // note records a delivery that started nothing without making anybody wait.
 func (d *accepting) note(r job.Receipt) {
-	if !d.h.store.Note(r) {
+	if d.h.store.Note(r) {
+		d.kept()
+	} else {
 		d.h.quiet.log("receipts of deliveries that started nothing are not kept: the disk is too slow", r.Provider)
 	}
 }
 
 func (d *accepting) notStored(err error) answer {
 	d.h.quiet.log("delivery refused: it could not be recorded", d.route.Descriptor.Type, "error", err)
-	return unavailable("store", "the delivery could not be recorded")
+	a := unavailable("store", "the delivery could not be recorded")
+	a.overdue = errors.Is(err, context.DeadlineExceeded)
+	return a
 }
 
 func (d *accepting) logDrops(drops []store.Drop) {
@@ -270,6 +297,12 @@ func (d *accepting) report(sum Summary, fates []job.Outcome) {
 	provider := d.route.Descriptor.Type
 	for _, fate := range fates {
 		d.h.metrics.events.WithLabelValues(provider, string(fate)).Inc()
+	}
+	if d.replayOf == "" && len(fates) > 0 {
+		for _, source := range d.sources {
+			d.h.metrics.received.WithLabelValues(provider, source).Add(float64(len(fates)))
+			d.h.metrics.heard.hear(source, d.start)
+		}
 	}
 	if d.h.log.IsDebug() {
 		d.h.log.Debug("delivery", "provider", provider, "receipt", sum.Receipt, "sources", d.sources,

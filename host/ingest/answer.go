@@ -17,6 +17,10 @@ type answer struct {
 	status int
 	header http.Header
 	body   []byte
+	// word says why it is a refusal; empty for what is none.
+	word string
+	// overdue: it is one because the vendor would not have waited longer.
+	overdue bool
 }
 
 // Summary is the host's own answer to a delivery.
@@ -66,7 +70,9 @@ func jsonAnswer(status int, v any) answer {
 
 // refuse says no for good: the same request will not do better.
 func refuse(status int, word, detail string) answer {
-	return jsonAnswer(status, refusal{Error: word, Detail: detail})
+	a := jsonAnswer(status, refusal{Error: word, Detail: detail})
+	a.word = word
+	return a
 }
 
 func refuseMethod(challenges bool) answer {

@@ -62,7 +62,7 @@ func New(o Options) *Handler {
 		cancel:  o.Cancel,
 		log:     o.Log,
 		quiet:   newQuietLog(o.Log),
-		metrics: newMetrics(o.Registerer, b),
+		metrics: newMetrics(o.Registerer, b, o.Now),
 		budget:  b,
 		maxBody: o.MaxBodyBytes,
 		now:     o.Now,
@@ -77,11 +77,9 @@ func New(o Options) *Handler {
 
 // Update makes new routes hold for every delivery that arrives from now on. Those
 // that are under way keep what they began with; the channel is closed when the
-// last of them has been answered.
+// last of them has been answered. One call at a time.
 func (h *Handler) Update(r *Routes) (left <-chan struct{}) {
-	for typ := range r.Types {
-		h.metrics.initialise(typ)
-	}
+	h.metrics.update(r)
 	return h.routes.replace(r)
 }
 
@@ -102,9 +100,26 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		typ = unknownProvider
 	}
 
-	a := h.answer(r, routes, route, start)
-	code := a.write(w)
-	h.metrics.answered(typ, code, h.now().Sub(start))
+	t := trip{m: h.metrics, provider: typ}
+	a := h.answer(r, routes, route, start, &t)
+	a.write(w)
+	took := h.now().Sub(start)
+	h.metrics.answered(typ, a, took, t.receipt)
+	if known {
+		h.metrics.against(typ, route.Descriptor.ReplyDeadline, took, a)
+	}
+}
+
+// trip is what is noted of one delivery on its way.
+type trip struct {
+	m        *metrics
+	provider string
+	receipt  string // empty when nothing of it is kept
+}
+
+// passed tells of a stage that is over.
+func (t *trip) passed(stage string, took time.Duration) {
+	t.m.stage.WithLabelValues(t.provider, stage).Observe(took.Seconds())
 }
 
 // The vendor's deadline is for its whole wait. What is left of it after the
@@ -118,9 +133,9 @@ const (
 	leastTime = time.Second
 )
 
-func (h *Handler) answer(r *http.Request, routes *Routes, route *Route, start time.Time) answer {
+func (h *Handler) answer(r *http.Request, routes *Routes, route *Route, start time.Time, t *trip) answer {
 	if route == nil {
-		return refuse(http.StatusNotFound, "unknown_type", "no source in config.toml has this type")
+		return refuse(http.StatusNotFound, unknownType, "no source in config.toml has this type")
 	}
 	cand, found := route.candidates(r.PathValue("source"))
 	if !found {
@@ -138,6 +153,8 @@ func (h *Handler) answer(r *http.Request, routes *Routes, route *Route, start ti
 	if route.Unavailable != nil {
 		return unavailable("provider_down", "the provider of this type is not running")
 	}
+	read := h.now()
+	t.passed(stageRead, read.Sub(start))
 
 	req := sdk.Request{
 		Method:     r.Method,
@@ -148,15 +165,16 @@ func (h *Handler) answer(r *http.Request, routes *Routes, route *Route, start ti
 		ReceivedAt: start,
 		Sources:    cand.sources,
 	}
-	left := max(route.Descriptor.ReplyDeadline-h.now().Sub(start), leastTime)
+	left := max(route.Descriptor.ReplyDeadline-read.Sub(start), leastTime)
 	ctx, cancel := context.WithTimeout(r.Context(), share(left, wholeShare))
 	defer cancel()
 
 	delivery, err := h.ask(ctx, route, req, cand, share(left, providerShare))
+	t.passed(stageProvider, h.now().Sub(read))
 	for _, secret := range cand.matched(delivery) {
 		h.proved(route.Descriptor.Credential.Type, secret.Instance, start)
 	}
-	d := &accepting{h: h, route: route, req: req, sources: cand.proved(delivery), start: start, id: job.NewID(start)}
+	d := &accepting{h: h, route: route, req: req, sources: cand.proved(delivery), start: start, id: job.NewID(start), trip: t}
 	switch {
 	case errors.Is(err, sdk.ErrUnparseable) && len(d.sources) > 0:
 		return d.deadLetter(ctx, err)
@@ -221,7 +239,9 @@ func (h *Handler) refuseProvider(route *Route, cand candidates, err error) answe
 		return unavailable("credential", "the credential of this source can not be used")
 	case errors.Is(err, context.DeadlineExceeded):
 		h.quiet.log("delivery refused: the provider was too slow", typ, "error", err)
-		return unavailable("provider_slow", "the provider did not answer in time")
+		a := unavailable("provider_slow", "the provider did not answer in time")
+		a.overdue = true
+		return a
 	case errors.As(err, &bad) && bad.Misbehaved():
 		h.quiet.log("delivery refused: the provider's answer can not be gone by", typ, "error", err)
 		return refuse(http.StatusBadGateway, "illegal_answer", "the provider's answer can not be gone by")

@@ -501,7 +501,7 @@ func TestMetricsAndQuietLog(t *testing.T) {
 		f.post("/webhooks/bell/home", "guess", "1", "the secret body")
 	}
 	want := `
-# HELP al_webhook_requests_total Deliveries answered, by provider type and HTTP status.
+# HELP al_webhook_requests_total Deliveries answered, by provider type and HTTP status; unusual ones by their class, 4xx.
 # TYPE al_webhook_requests_total counter
 al_webhook_requests_total{code="200",provider="bell"} 2
 al_webhook_requests_total{code="200",provider="gone"} 0
@@ -509,9 +509,15 @@ al_webhook_requests_total{code="400",provider="bell"} 0
 al_webhook_requests_total{code="400",provider="gone"} 0
 al_webhook_requests_total{code="401",provider="bell"} 100
 al_webhook_requests_total{code="401",provider="gone"} 0
+al_webhook_requests_total{code="404",provider="bell"} 0
+al_webhook_requests_total{code="404",provider="gone"} 0
 al_webhook_requests_total{code="404",provider="unknown"} 100
+al_webhook_requests_total{code="405",provider="bell"} 0
+al_webhook_requests_total{code="405",provider="gone"} 0
 al_webhook_requests_total{code="413",provider="bell"} 0
 al_webhook_requests_total{code="413",provider="gone"} 0
+al_webhook_requests_total{code="502",provider="bell"} 0
+al_webhook_requests_total{code="502",provider="gone"} 0
 al_webhook_requests_total{code="503",provider="bell"} 0
 al_webhook_requests_total{code="503",provider="gone"} 0
 `

@@ -16,6 +16,8 @@ type Routes struct {
 	// Policies say of each trigger how its jobs go through the queue, by the
 	// trigger's index in the matcher.
 	Policies []flow.Policy
+	// Agents are all that the configuration has.
+	Agents []string
 }
 
 // Match returns the agents that an event of a delivery starts, and whether there are others

@@ -80,6 +80,8 @@ type Result struct {
 	State    job.State
 	ExitCode int
 	Reason   string // for people: why it failed
+	// Launched is when its first process was started; zero when none was.
+	Launched time.Time
 	// Unstarted says of job.Waiting that nothing was run, though nobody stopped
 	// it. Whoever returns it sees to it that the job is not claimed again at once.
 	Unstarted bool

@@ -538,6 +538,23 @@ al_run_duration_seconds_bucket{agent="a",le="3600"} 1
 al_run_duration_seconds_bucket{agent="a",le="+Inf"} 1
 al_run_duration_seconds_sum{agent="a"} 90
 al_run_duration_seconds_count{agent="a"} 1
+# HELP al_run_start_seconds Time from taking a job out of its queue to the first process of its run.
+# TYPE al_run_start_seconds histogram
+al_run_start_seconds_bucket{le="0.001"} 0
+al_run_start_seconds_bucket{le="0.0025"} 0
+al_run_start_seconds_bucket{le="0.005"} 0
+al_run_start_seconds_bucket{le="0.01"} 0
+al_run_start_seconds_bucket{le="0.025"} 0
+al_run_start_seconds_bucket{le="0.05"} 0
+al_run_start_seconds_bucket{le="0.1"} 0
+al_run_start_seconds_bucket{le="0.25"} 0
+al_run_start_seconds_bucket{le="0.5"} 0
+al_run_start_seconds_bucket{le="1"} 0
+al_run_start_seconds_bucket{le="2.5"} 0
+al_run_start_seconds_bucket{le="5"} 0
+al_run_start_seconds_bucket{le="+Inf"} 0
+al_run_start_seconds_sum 0
+al_run_start_seconds_count 0
 # HELP al_queue_wait_seconds How long jobs waited for their first run.
 # TYPE al_queue_wait_seconds histogram
 al_queue_wait_seconds_bucket{agent="a",le="0.01"} 0
@@ -559,6 +576,12 @@ al_jobs_accepted_total{agent="a",outcome="limited"} 0
 al_jobs_accepted_total{agent="a",outcome="merged"} 0
 al_jobs_accepted_total{agent="a",outcome="queued"} 0
 al_jobs_accepted_total{agent="a",outcome="skipped"} 0
+# HELP al_jobs_dropped_total Jobs that this host dropped since its start, by reason: queue_full (the oldest), newer_event (with the same key), busy_key or budget.
+# TYPE al_jobs_dropped_total counter
+al_jobs_dropped_total{agent="a",reason="budget"} 0
+al_jobs_dropped_total{agent="a",reason="busy_key"} 0
+al_jobs_dropped_total{agent="a",reason="newer_event"} 0
+al_jobs_dropped_total{agent="a",reason="queue_full"} 0
 # HELP al_jobs_ended_total Jobs that ended after their last run, by outcome: done, failed or dead.
 # TYPE al_jobs_ended_total counter
 al_jobs_ended_total{agent="a",outcome="dead"} 0

@@ -18,6 +18,14 @@ const (
 	forWantBudget = "limited"
 )
 
+// Why jobs were dropped.
+const (
+	dropFull   = "queue_full"  // the oldest, for a newer one
+	dropNewer  = "newer_event" // with the same concurrency key
+	dropBusy   = "busy_key"
+	dropBudget = "budget"
+)
+
 // jobMetrics count jobs where runs are not enough to tell: a job has several
 // runs, or none. With the depth of its queue, its active runs and its dropped
 // jobs they add up for every agent:
@@ -26,6 +34,7 @@ const (
 type jobMetrics struct {
 	accepted *prometheus.CounterVec
 	ended    *prometheus.CounterVec
+	dropped  *prometheus.CounterVec
 }
 
 func newJobMetrics() jobMetrics {
@@ -38,11 +47,15 @@ func newJobMetrics() jobMetrics {
 			Name: "al_jobs_ended_total",
 			Help: "Jobs that ended after their last run, by outcome: done, failed or dead.",
 		}, []string{"agent", "outcome"}),
+		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "al_jobs_dropped_total",
+			Help: "Jobs that this host dropped since its start, by reason: queue_full (the oldest), newer_event (with the same key), busy_key or budget.",
+		}, []string{"agent", "reason"}),
 	}
 }
 
 func (m jobMetrics) register(r prometheus.Registerer) error {
-	return errors.Join(r.Register(m.accepted), r.Register(m.ended))
+	return errors.Join(r.Register(m.accepted), r.Register(m.ended), r.Register(m.dropped))
 }
 
 func (m jobMetrics) create(agent string) {
@@ -52,12 +65,16 @@ func (m jobMetrics) create(agent string) {
 	for _, state := range []job.State{job.Done, job.Failed, job.Dead} {
 		m.ended.WithLabelValues(agent, string(state))
 	}
+	for _, reason := range []string{dropFull, dropNewer, dropBusy, dropBudget} {
+		m.dropped.WithLabelValues(agent, reason)
+	}
 }
 
 func (m jobMetrics) drop(agent string) {
 	gone := prometheus.Labels{"agent": agent}
 	m.accepted.DeletePartialMatch(gone)
 	m.ended.DeletePartialMatch(gone)
+	m.dropped.DeletePartialMatch(gone)
 }
 
 func (m jobMetrics) end(agent string, state job.State) {
@@ -78,11 +95,20 @@ func (d *Dispatcher) Accepted(a store.Acceptance, out store.Accepted) {
 			outcome = asDuplicate
 		case store.Skipped:
 			outcome = forBusyKey
+			d.metrics.jobs.dropped.WithLabelValues(a.Jobs[i].Agent, dropBusy).Inc()
 		case store.Limited:
 			outcome = forWantBudget
+			d.metrics.jobs.dropped.WithLabelValues(a.Jobs[i].Agent, dropBudget).Inc()
 		case store.Busy, store.Paused:
 			continue
 		}
 		d.metrics.jobs.accepted.WithLabelValues(a.Jobs[i].Agent, outcome).Inc()
+	}
+	for _, drop := range out.Dropped {
+		reason := dropFull
+		if drop.By != 0 {
+			reason = dropNewer
+		}
+		d.metrics.jobs.dropped.WithLabelValues(drop.Agent, reason).Inc()
 	}
 }

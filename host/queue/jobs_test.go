@@ -107,6 +107,9 @@ func TestTheMetricsOfJobsAddUp(t *testing.T) {
 		if in != out {
 			t.Errorf("%s: %v jobs came, and %v ended or are there: %v", when, in, out, m)
 		}
+		if m["al_jobs_dropped_total"] != m["al_queue_dropped_total"] {
+			t.Errorf("%s: the reasons and the store differ in what was dropped: %v", when, m)
+		}
 		if all := in + m["al_jobs_accepted_total merged"] + m["al_jobs_accepted_total duplicate"]; int(all) != asked {
 			t.Errorf("%s: %d jobs were asked for, %v are counted: %v", when, asked, all, m)
 		}

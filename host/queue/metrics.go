@@ -18,6 +18,16 @@ type metrics struct {
 	runs     *prometheus.CounterVec
 	duration *prometheus.HistogramVec
 	wait     *prometheus.HistogramVec
+	starting prometheus.Histogram
+}
+
+// native has a histogram serve exponential buckets besides the classic ones, to
+// those who ask in the form that carries them.
+func native(o prometheus.HistogramOpts) prometheus.HistogramOpts {
+	o.NativeHistogramBucketFactor = 1.1
+	o.NativeHistogramMaxBucketNumber = 100
+	o.NativeHistogramMinResetDuration = time.Hour
+	return o
 }
 
 func newMetrics(r prometheus.Registerer) (*metrics, error) {
@@ -27,33 +37,50 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 			Name: "al_runs_total",
 			Help: "Runs that ended, by outcome: done, failed, killed, released or lost.",
 		}, []string{"agent", "trigger", "outcome"}),
-		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		duration: prometheus.NewHistogramVec(native(prometheus.HistogramOpts{
 			Name: "al_run_duration_seconds",
 			Help: "How long runs took, whatever their outcome.",
 			// An agent works for seconds to an hour; 900 s is the default timeout.
 			Buckets: []float64{1, 5, 15, 30, 60, 120, 300, 600, 900, 1800, 3600},
-		}, []string{"agent"}),
-		wait: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		}), []string{"agent"}),
+		wait: prometheus.NewHistogramVec(native(prometheus.HistogramOpts{
 			Name:    "al_queue_wait_seconds",
 			Help:    "How long jobs waited for their first run.",
 			Buckets: []float64{0.01, 0.1, 1, 5, 15, 60, 300, 900, 3600},
-		}, []string{"agent"}),
+		}), []string{"agent"}),
+		starting: prometheus.NewHistogram(native(prometheus.HistogramOpts{
+			Name: "al_run_start_seconds",
+			Help: "Time from taking a job out of its queue to the first process of its run.",
+			// Writing the prompt and forking takes milliseconds, and seconds on a
+			// machine that has too much to do.
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5},
+		})),
 	}
 	if r == nil {
 		return m, nil
 	}
-	return m, errors.Join(m.jobs.register(r), r.Register(m.runs), r.Register(m.duration), r.Register(m.wait))
+	return m, errors.Join(m.jobs.register(r), r.Register(m.runs), r.Register(m.duration), r.Register(m.wait), r.Register(m.starting))
 }
 
 func (m *metrics) started(c store.Claimed) {
 	if c.Job.Attempt <= 1 { // later, the wait would hold the runs before
-		m.wait.WithLabelValues(c.Job.Agent).Observe(max(0, c.Run.StartedAt.Sub(c.Job.QueuedAt).Seconds()))
+		observe(m.wait.WithLabelValues(c.Job.Agent), max(0, c.Run.StartedAt.Sub(c.Job.QueuedAt)), c.Job.Receipt)
 	}
 }
 
 func (m *metrics) ended(c store.Claimed, outcome string, took time.Duration) {
 	m.runs.WithLabelValues(c.Job.Agent, string(c.Job.Trigger), outcome).Inc()
-	m.duration.WithLabelValues(c.Job.Agent).Observe(took.Seconds())
+	observe(m.duration.WithLabelValues(c.Job.Agent), took, c.Job.Receipt)
+}
+
+// observe keeps the receipt with the bucket, for those who want to see one of
+// the jobs that are in it.
+func observe(o prometheus.Observer, took time.Duration, receipt string) {
+	if with, ok := o.(prometheus.ExemplarObserver); ok && receipt != "" {
+		with.ObserveWithExemplar(took.Seconds(), prometheus.Labels{"receipt_id": receipt})
+		return
+	}
+	o.Observe(took.Seconds())
 }
 
 // SetAgents creates the series of the configured agents at zero, so that the

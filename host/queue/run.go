@@ -70,6 +70,9 @@ func (d *Dispatcher) supervise(ctx, storeCtx context.Context, a *active) bool {
 	d.metrics.started(c)
 
 	result := d.execute(ctx, a)
+	if !result.Launched.IsZero() {
+		d.metrics.starting.Observe(max(0, result.Launched.Sub(began)).Seconds())
+	}
 
 	d.mu.Lock()
 	a.ended = true

@@ -174,6 +174,7 @@ type Result struct {
 	ExitCode int
 	Reason   string // for people; empty when Done
 	Started  time.Time
+	Launched time.Time // when its first process was started; zero when none was
 	Ended    time.Time
 	// OutputBytes is what the harness wrote, before masking and cutting.
 	OutputBytes int64

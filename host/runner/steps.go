@@ -141,6 +141,7 @@ func (x *execution) step(ctx context.Context, limit <-chan time.Time, name strin
 	}
 	if !x.began {
 		x.began, res.Started = true, time.Now()
+		res.Launched = res.Started
 	}
 	x.out.follow()
 	x.log.Debug("started", "step", name, "pid", p.pid, "command", cmd.Args[0])
