@@ -194,6 +194,9 @@ func TestFaultsOfProcesses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			if raceDetector && strings.HasPrefix(name, "leak") {
+				t.Skip("the race detector takes more memory than the leak")
+			}
 			var c counts
 			b := newBench(t, []string{"ok"}, counting(&c), func(o *Options) { o.MaxMemory = test.max })
 			if test.change != nil {
