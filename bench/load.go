@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -154,13 +155,19 @@ func send(ctx context.Context, address string, next request, more func() bool) (
 		if _, err := conn.Write(buf); err != nil {
 			return latencies, err
 		}
-		if err := receive(reader); err != nil {
+		err := receive(reader)
+		if err == nil || errors.Is(err, errClosed) {
+			latencies = append(latencies, time.Since(began))
+		}
+		if err != nil {
 			return latencies, err
 		}
-		latencies = append(latencies, time.Since(began))
 	}
 	return latencies, nil
 }
+
+// errClosed is the right answer, and the last on its connection.
+var errClosed = errors.New("the gateway closes the connection")
 
 // receive reads one answer and demands that it is the right one.
 func receive(r *bufio.Reader) error {
@@ -168,7 +175,7 @@ func receive(r *bufio.Reader) error {
 	if err != nil {
 		return err
 	}
-	length := 0
+	length, last := 0, false
 	for {
 		line, err := r.ReadSlice('\n')
 		if err != nil {
@@ -178,10 +185,14 @@ func receive(r *bufio.Reader) error {
 		if len(line) == 0 {
 			break
 		}
-		if name, value, ok := bytes.Cut(line, []byte(":")); ok && bytes.EqualFold(name, []byte("Content-Length")) {
+		name, value, _ := bytes.Cut(line, []byte(":"))
+		switch {
+		case bytes.EqualFold(name, []byte("Content-Length")):
 			if length, err = strconv.Atoi(string(bytes.TrimSpace(value))); err != nil {
 				return err
 			}
+		case bytes.EqualFold(name, []byte("Connection")):
+			last = bytes.EqualFold(bytes.TrimSpace(value), []byte("close"))
 		}
 	}
 	body := make([]byte, length)
@@ -192,6 +203,9 @@ func receive(r *bufio.Reader) error {
 	// whether a job was queued.
 	if !strings.Contains(status, " 200 ") || bytes.Contains(body, []byte(`"queued":0`)) {
 		return fmt.Errorf("answered %s %s", strings.TrimSpace(status), bytes.TrimSpace(body))
+	}
+	if last {
+		return errClosed
 	}
 	return nil
 }

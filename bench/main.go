@@ -41,7 +41,7 @@ func main() {
 	}
 	var o options
 	flag.StringVar(&o.bin, "bin", "bin", "folder with al and plugins/")
-	flag.StringVar(&o.only, "only", "", "measure one of start, latency, throughput, batching, depth, agents, store, queue, recovery, prune, vendors, swap, crash, bodies and growth")
+	flag.StringVar(&o.only, "only", "", "measure one of start, latency, throughput, batching, depth, agents, store, queue, recovery, prune, vendors, takeover, swap, crash, bodies and growth")
 	flag.StringVar(&o.payloads, "payloads", "examples/demo/payloads", "folder with the demo's payloads")
 	flag.IntVar(&o.clients, "clients", 64, "connections that send at the same time")
 	flag.DurationVar(&o.round, "round", 5*time.Second, "length of one measurement")
@@ -130,6 +130,7 @@ func bench(ctx context.Context, o options) error {
 		{"swap", swaps},
 		{"crash", afterCrash},
 		{"bodies", bodySizes},
+		{"takeover", takeover},
 		{"growth", longLife},
 	} {
 		if o.only != "" && o.only != part.name {

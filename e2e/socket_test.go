@@ -37,11 +37,11 @@ func (p *project) launchOn(socket *os.File, args ...string) *gateway {
 // The socket of systemd is there before the gateway and after it: what comes in
 // between waits, and is not refused. Nothing that the gateway starts sees it.
 func TestSocketOfSystemd(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	socket, err := l.(*net.TCPListener).File()
+	socket, err := l.File()
 	if err != nil {
 		t.Fatal(err)
 	}

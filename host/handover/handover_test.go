@@ -56,7 +56,7 @@ func offer(t *testing.T, change ...func(*house)) (*house, string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +64,7 @@ func offer(t *testing.T, change ...func(*house)) (*house, string) {
 	if err != nil || lock == nil {
 		t.Fatal(lock, err)
 	}
-	h := &house{estate: Estate{Listener: l.(*net.TCPListener), Lock: lock}, said: make(chan string, 10)}
+	h := &house{estate: Estate{Listener: l, Lock: lock}, said: make(chan string, 10)}
 	for _, f := range change {
 		f(h)
 	}
@@ -237,7 +237,7 @@ func TestHandoverThatIsRefused(t *testing.T) {
 // speak says lines to an offer, and returns what it answers.
 func speak(t *testing.T, path string, lines ...string) string {
 	t.Helper()
-	c, err := net.Dial("unix", path)
+	c, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: path, Net: "unix"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -246,7 +246,7 @@ func speak(t *testing.T, path string, lines ...string) string {
 	if _, err := c.Write([]byte(strings.Join(lines, "\n") + "\n")); err != nil {
 		t.Fatal(err)
 	}
-	_ = c.(*net.UnixConn).CloseWrite()
+	_ = c.CloseWrite()
 	var out strings.Builder
 	buf := make([]byte, 4096)
 	for {

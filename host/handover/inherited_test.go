@@ -28,7 +28,13 @@ func listening(t *testing.T, network, address string) *os.File {
 		t.Fatal(err)
 	}
 	defer func() { _ = l.Close() }()
-	f, err := l.(interface{ File() (*os.File, error) }).File()
+	var f *os.File
+	switch l := l.(type) {
+	case *net.TCPListener:
+		f, err = l.File()
+	case *net.UnixListener:
+		f, err = l.File()
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
