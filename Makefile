@@ -106,7 +106,7 @@ cover: ## coverage of all modules, in coverage.html
 ##-- Check
 
 .PHONY: lint
-lint: lint-modules lint-format lint-go verify ## linters, format, go.mod, and what verify does
+lint: lint-modules lint-format lint-go lint-alerts verify ## linters, format, go.mod, and what verify does
 
 .PHONY: lint-modules
 lint-modules: # each module in go.work, each go.mod tidy
@@ -130,6 +130,13 @@ lint-format:
 .PHONY: lint-go
 lint-go: tools-lint
 	@cd -P . && GOFLAGS="$$($(GO) env GOFLAGS) $(STATIC_FLAGS)" $(STATIC) .tools/golangci-lint run --allow-parallel-runners $(LINTFLAGS) $(PACKAGES)
+
+.PHONY: lint-alerts
+lint-alerts: ## the alerts in deploy/prometheus, and their tests, by promtool
+	@if command -v promtool >/dev/null; then \
+	  out=$$(promtool check config deploy/prometheus/prometheus.yml && promtool test rules deploy/prometheus/tests/*.yml 2>&1) \
+	    || { echo "$$out"; exit 1; }; \
+	else echo "lint-alerts: no promtool here (Debian's package prometheus has it), so the alerts are not tested"; fi
 
 # Not a part of lint: its tool takes longer to build than all of lint to run.
 .PHONY: lint-deploy
