@@ -34,18 +34,22 @@ func built(t *testing.T, dir string, env []string, words ...string) {
 }
 
 // needsNode skips where there is no Node to run a provider with, or no npm to
-// build one.
+// build one. With AL_NEED_NODE set, as .ci/run does, that is a failure.
 func needsNode(t *testing.T) {
 	t.Helper()
+	skip := t.Skipf
+	if os.Getenv("AL_NEED_NODE") != "" {
+		skip = t.Fatalf
+	}
 	for _, tool := range []string{"node", "npm"} {
 		if _, err := exec.LookPath(tool); err != nil {
-			t.Skipf("%s is not installed, so the provider in TypeScript is not tested; .ci/run installs it", tool)
+			skip("%s is not installed, so the provider in TypeScript is not tested; .ci/run installs it", tool)
 		}
 	}
 	out, err := exec.Command("node", "-p", "process.versions.node.split('.')[0]").Output()
 	major, convErr := strconv.Atoi(strings.TrimSpace(string(out)))
 	if err != nil || convErr != nil || major < 20 {
-		t.Skipf("the provider in TypeScript wants Node 20 or later, and this is %s (%v): it is not tested", out, err)
+		skip("the provider in TypeScript wants Node 20 or later, and this is %s (%v): it is not tested", out, err)
 	}
 }
 

@@ -197,7 +197,7 @@ func (k *kit) run(ctx context.Context, update bool) error {
 		}
 	}
 	k.add(k.suite.CheckLog(k.target)...)
-	return nil
+	return nil //nolint:nilerr // that the time was over is in the report
 }
 
 func (k *kit) launch(ctx context.Context) (err error) {
