@@ -36,7 +36,7 @@ func (k *checker) hostile() {
 	}
 	k.secrets()
 	k.age(headers)
-	if g := c.guess(); g == nil || !g.token {
+	if g := c.guess(); g == nil || !g.token || !g.signs(k.desc) {
 		k.changedBodies()
 	}
 	k.signed(headers)

@@ -174,7 +174,7 @@ func (k *checker) sampleRequest(what string, req sdk.Request, secret sdk.Secret)
 		}
 	}
 	for _, f := range k.desc.Credential.Fields {
-		if v := secret.Fields[f.Name]; f.Secret && len(v) >= minNeedle && strings.Contains(text, v) && !isToken(req, secret) {
+		if v := secret.Fields[f.Name]; f.Secret && len(v) >= minNeedle && strings.Contains(text, v) && !isToken(k.desc, req, secret) {
 			report("the secret field %q is in it", f.Name)
 		}
 	}
@@ -265,7 +265,7 @@ func (k *checker) sampleSigned(what string, req sdk.Request, secret sdk.Secret) 
 	if len(k.desc.SignatureHeaders) == 0 {
 		return
 	}
-	if !isToken(req, secret) {
+	if !isToken(k.desc, req, secret) {
 		changed := cloned(req)
 		changed.Body = append(bytes.Clone(changed.Body), ' ')
 		k.refused(checkSamples, what+" with a byte added", changed, clonedSecrets([]sdk.Secret{secret}), "sign the body that is sent")

@@ -3,6 +3,7 @@ package providertest
 import (
 	"encoding/base64"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -55,14 +56,20 @@ func basic(name, value, field, key string) *scheme {
 	}}
 }
 
-// isToken says that what signs a request is the secret itself.
-func isToken(req sdk.Request, secret sdk.Secret) bool {
+// isToken says that what signs a request is the secret itself, in the header of
+// the signature. In any other header a secret has no business.
+func isToken(d sdk.Descriptor, req sdk.Request, secret sdk.Secret) bool {
 	for field, key := range secret.Fields {
-		if s := knownScheme(req, field, key); s != nil && s.token {
+		if s := knownScheme(req, field, key); s != nil && s.token && s.signs(d) {
 			return true
 		}
 	}
 	return false
+}
+
+// signs says that the scheme's header is one that signs.
+func (s *scheme) signs(d sdk.Descriptor) bool {
+	return slices.ContainsFunc(d.SignatureHeaders, func(name string) bool { return strings.EqualFold(name, s.header) })
 }
 
 // timestamped is t=1700000000,v1=hex, as sdk.VerifyTimestampedHMAC takes it.
