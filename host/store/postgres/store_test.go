@@ -18,7 +18,7 @@ var server *pgtest.Server
 
 func TestMain(m *testing.M) {
 	// A step of the model is a round trip here; -rapid.checks asks for more.
-	if err := flag.Set("rapid.checks", "20"); err != nil {
+	if err := flag.Set("rapid.checks", "10"); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
@@ -34,14 +34,17 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-func TestStore(t *testing.T) {
-	storetest.Exercise(t, func(t *testing.T) storetest.Place {
-		url := server.URL(t)
-		return func(t *testing.T) store.Store {
-			t.Helper()
-			return openStore(t, url, Options{callersClock: true})
-		}
-	})
+func TestStore(t *testing.T) { storetest.Exercise(t, place) }
+
+func TestFleet(t *testing.T) { storetest.ExerciseFleet(t, place) }
+
+func place(t *testing.T) storetest.Place {
+	t.Helper()
+	url := server.URL(t)
+	return func(t *testing.T) store.Store {
+		t.Helper()
+		return openStore(t, url, Options{callersClock: true})
+	}
 }
 
 func openStore(tb testing.TB, url string, opts Options) *Store {

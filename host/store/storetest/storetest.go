@@ -21,13 +21,16 @@ import (
 // was recorded there.
 type Place func(t *testing.T) store.Store
 
+// topic is a part of the suite.
+type topic struct {
+	name  string
+	tests map[string]func(*testing.T, *bench)
+}
+
 // Exercise runs the suite. fresh makes an empty place of its own for each
 // test, gone when that test ends.
 func Exercise(t *testing.T, fresh func(t *testing.T) Place) {
-	for _, topic := range []struct {
-		name  string
-		tests map[string]func(*testing.T, *bench)
-	}{
+	exercise(t, fresh, []topic{
 		{"Accept", acceptTests},
 		{"Duplicates", duplicateTests},
 		{"Queue", queueTests},
@@ -48,7 +51,11 @@ func Exercise(t *testing.T, fresh func(t *testing.T) Place) {
 		{"Prune", pruneTests},
 		{"Reopen", reopenTests},
 		{"Concurrent", concurrentTests},
-	} {
+	})
+}
+
+func exercise(t *testing.T, fresh func(t *testing.T) Place, topics []topic) {
+	for _, topic := range topics {
 		t.Run(topic.name, func(t *testing.T) {
 			t.Parallel()
 			for name, test := range topic.tests {
