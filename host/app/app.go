@@ -325,7 +325,7 @@ func (a *App) prepareWork(ctx context.Context, p *config.Project, registry *prom
 		Store: a.store, Execute: a.execute, Host: a.hostName(a.self.ID), Log: a.log.Named("queue"),
 		Registerer: registry, MaxAttempts: p.MaxAttempts, Retry: a.retryAt,
 		Exclusive: !a.store.shared, // the project is locked, and the store is a file in it
-		Living:    a.livingHosts,
+		Living:    a.livingHosts, Fence: a.store.shared, Lease: a.store.lease,
 		Now:       a.store.now,
 	})
 	if err != nil {

@@ -32,6 +32,7 @@ var (
 	ErrShutdown = errors.New("the host stops")
 	ErrKilled   = errors.New("killed")
 	ErrLost     = errors.New("the run was given back to the queue")
+	ErrUnkept   = errors.New("the host could not keep the run's lease: the store was out of its reach")
 )
 
 // killed is an ErrKilled that says why.
@@ -118,6 +119,10 @@ type Options struct {
 	// one that has handed over and finishes its runs. Their runs are never taken
 	// for lost. Nil knows of none.
 	Living func() ([]string, error)
+	// Fence ends runs whose lease could not be renewed, early enough for them
+	// to be over when it ends: from then on another host may run their jobs.
+	// Without it they go on, for there is none that could.
+	Fence bool
 	// Now tells the wall clock. Defaults to time.Now.
 	Now func() time.Time
 }
@@ -363,9 +368,10 @@ func (d *Dispatcher) claimAll(ctx context.Context) error {
 			return nil
 		case d.turn <- struct{}{}:
 		}
+		began := time.Now()
 		c, err := d.claim(ctx)
 		if err == nil && c != nil {
-			d.start(ctx, *c)
+			d.start(ctx, *c, began)
 		}
 		<-d.turn
 		if err != nil || c == nil {

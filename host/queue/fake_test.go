@@ -27,6 +27,7 @@ type memory struct {
 	finished  []store.Finish
 	released  []string
 	renewals  int
+	renewed   time.Time // the last
 	claims    int
 
 	most      int // runs at once, ever
@@ -152,6 +153,7 @@ func (m *memory) Renew(ctx context.Context, runs []string, until time.Time) (out
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.renewals++
+	m.renewed = time.Now()
 	for _, id := range runs {
 		if r := m.running[id]; r != nil {
 			r.Run.LeaseUntil = until
@@ -222,6 +224,7 @@ func (m *memory) back(run string) {
 // state is a copy of what tests ask for.
 type state struct {
 	waiting, running, claims, renewals, most, mostOfOne int
+	renewed                                             time.Time
 	finished                                            []store.Finish
 	released                                            []string
 }
@@ -230,7 +233,7 @@ func (m *memory) state() state {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return state{
-		waiting: len(m.waiting), running: len(m.running), claims: m.claims, renewals: m.renewals,
+		waiting: len(m.waiting), running: len(m.running), claims: m.claims, renewals: m.renewals, renewed: m.renewed,
 		most: m.most, mostOfOne: m.mostOfOne,
 		finished: slices.Clone(m.finished), released: slices.Clone(m.released),
 	}

@@ -9,12 +9,16 @@ import (
 	"github.com/action-llama/gateway/host/store"
 )
 
+// lastPatience is what a renewal gets at least, when a run depends on it.
+const lastPatience = time.Second
+
 // keepLeases renews the leases of all runs, in one call, three times as often
 // as they end, and looks for runs of hosts that died.
 //
-// A run is not cancelled because the store can not be reached: most outages
-// are short and hit every host, and hours of an agent's work are worth more
-// than the small risk of doing a job twice.
+// Where no other host could run its job (see Options.Fence), a run is not
+// cancelled because the store can not be reached: most outages are short, and
+// hours of an agent's work are worth more than the small risk of doing a job
+// twice.
 func (d *Dispatcher) keepLeases(ctx context.Context) {
 	var retry backoff
 	var said complaint
@@ -42,6 +46,9 @@ func (d *Dispatcher) keepLeases(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
+		if err != nil {
+			d.fence()
+		}
 		switch news := said.news(err); {
 		case err != nil && news:
 			d.log.Warn("leases can not be kept, trying again", "error", err)
@@ -54,8 +61,50 @@ func (d *Dispatcher) keepLeases(ctx context.Context) {
 		} else {
 			retry.reset()
 		}
+		if next := d.nextFence(); err != nil && !next.IsZero() {
+			wait = min(wait, max(0, time.Until(next)))
+		}
 	}
 }
+
+// fence ends the runs whose lease was not renewed for so long that they have to
+// go. Whether one that has ended by itself was still this host's, the store tells.
+func (d *Dispatcher) fence() {
+	if !d.opts.Fence {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for id, a := range d.active {
+		if a.mayBeFenced() && !time.Now().Before(d.fenceOf(a)) {
+			a.fenced = true
+			d.log.Warn("run is ended: its lease could not be kept", "agent", a.claimed.Job.Agent, "run", id)
+			a.cancel(ErrUnkept)
+		}
+	}
+}
+
+// nextFence is when a run has to go unless its lease is renewed; zero for never.
+func (d *Dispatcher) nextFence() (next time.Time) {
+	if !d.opts.Fence {
+		return next
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, a := range d.active {
+		if at := d.fenceOf(a); a.mayBeFenced() && (next.IsZero() || at.Before(next)) {
+			next = at
+		}
+	}
+	return next
+}
+
+func (a *active) mayBeFenced() bool { return !a.ended && !a.isLost && !a.fenced }
+
+func (d *Dispatcher) fenceOf(a *active) time.Time { return a.kept.Add(d.opts.Lease - d.endMargin()) }
+
+// endMargin is how long before the end of its lease a run is told to end.
+func (d *Dispatcher) endMargin() time.Duration { return min(endWithin, d.opts.Lease/3) }
 
 func (d *Dispatcher) renew(ctx context.Context) error {
 	d.mu.Lock()
@@ -69,8 +118,13 @@ func (d *Dispatcher) renew(ctx context.Context) error {
 	if len(runs) == 0 {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, min(storeTimeout, d.opts.Lease/3))
+	patience := min(storeTimeout, d.opts.Lease/3)
+	if next := d.nextFence(); !next.IsZero() {
+		patience = min(patience, max(time.Until(next), lastPatience))
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	began := time.Now()
 	renewed, err := d.opts.Store.Renew(ctx, runs, d.opts.Now().Add(d.opts.Lease))
 	if err != nil {
 		return err
@@ -80,6 +134,11 @@ func (d *Dispatcher) renew(ctx context.Context) error {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	for _, id := range runs {
+		if a := d.active[id]; a != nil {
+			a.kept = began
+		}
+	}
 	for _, id := range renewed.Lost {
 		// One that was recorded while the store looked is not lost.
 		if a := d.active[id]; a != nil && !a.isLost {

@@ -251,3 +251,74 @@ func TestOwnRunsSurviveASleepOfTheMachine(t *testing.T) {
 		}
 	})
 }
+
+// Where another host could run its job, a run does not outlive its lease, and its
+// job is not blamed for that.
+func TestARunWhoseLeaseCanNotBeKeptIsEnded(t *testing.T) {
+	t.Parallel()
+	for name, broken := range map[string]func(*memory){
+		"the store says so": func(m *memory) { m.fail("renew", store.ErrUnavailable) },
+		"the store is silent": func(m *memory) {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			m.hang["renew"] = true
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				mem := newMemory(1, map[string]int{"a": 1})
+				mem.put("a", 1)
+				var over time.Time
+				b := setup(t, mem, func(ctx context.Context, _ store.Claimed) Result {
+					<-ctx.Done()
+					if cause := context.Cause(ctx); !errors.Is(cause, ErrUnkept) {
+						t.Errorf("cause = %v", cause)
+					}
+					pass(10 * time.Second)
+					over = time.Now()
+					return Result{State: job.Failed}
+				}, func(o *Options) { o.Fence, o.Lease = true, time.Minute })
+				pass(10 * time.Minute)
+				kept := mem.state().renewed
+				broken(mem)
+				mem.fail("claim", store.ErrUnavailable)
+				pass(2 * time.Minute)
+				synctest.Wait()
+				if end := kept.Add(time.Minute); over.IsZero() || over.After(end) {
+					t.Errorf("the run was over at %s; its lease ended at %s", over, end)
+				}
+				if s := mem.state(); len(s.finished) != 0 || len(s.released) != 1 {
+					t.Errorf("recorded %+v", s)
+				}
+				if err := b.stop(0); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
+
+// A short outage costs nobody a run.
+func TestARunOutlivesAShortOutage(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		mem := newMemory(1, map[string]int{"a": 1})
+		mem.put("a", 1)
+		b := setup(t, mem, takes(time.Hour), func(o *Options) { o.Fence, o.Lease = true, time.Minute })
+		for range 20 {
+			mem.fail("renew", store.ErrUnavailable)
+			pass(20 * time.Second)
+			mem.fail("renew", nil)
+			pass(40 * time.Second)
+		}
+		pass(time.Hour)
+		synctest.Wait()
+		if s := mem.state(); len(s.finished) != 1 || s.finished[0].State != job.Done {
+			t.Errorf("recorded %+v", s)
+		}
+		if err := b.stop(0); err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -17,7 +17,7 @@ const (
 	outcomeDone     = string(job.Done)
 	outcomeFailed   = string(job.Failed)
 	outcomeKilled   = "killed"   // by the operator, or for a newer event
-	outcomeReleased = "released" // the host stopped, or its agent is gone
+	outcomeReleased = "released" // the host stopped or lost the store, or its agent is gone
 	outcomeLost     = "lost"     // not ours any more, or not recorded
 )
 
@@ -32,12 +32,14 @@ type active struct {
 	// Guarded by Dispatcher.mu.
 	ended  bool // Execute has returned
 	isLost bool
+	fenced bool      // was told to end, for want of a lease
+	kept   time.Time // when its lease was last known to begin, by the steady clock
 }
 
-// start owns a claimed run from here on.
-func (d *Dispatcher) start(storeCtx context.Context, c store.Claimed) {
+// start owns a run from here on, whose claim began at a time.
+func (d *Dispatcher) start(storeCtx context.Context, c store.Claimed, began time.Time) {
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(storeCtx))
-	a := &active{claimed: c, cancel: cancel, lost: make(chan struct{})}
+	a := &active{claimed: c, cancel: cancel, lost: make(chan struct{}), kept: began}
 	d.mu.Lock()
 	d.active[c.Run.ID] = a
 	stopping := !d.deadline.IsZero()
@@ -127,8 +129,8 @@ func judge(r Result, cause error) (Result, string) {
 		return r, outcomeLost
 	case errors.Is(cause, ErrKilled):
 		return Result{State: job.Failed, ExitCode: r.ExitCode, Reason: cause.Error()}, outcomeKilled
-	case errors.Is(cause, ErrShutdown) && r.State != job.Done:
-		return Result{State: job.Waiting, ExitCode: r.ExitCode, Reason: ErrShutdown.Error()}, outcomeReleased
+	case (errors.Is(cause, ErrShutdown) || errors.Is(cause, ErrUnkept)) && r.State != job.Done:
+		return Result{State: job.Waiting, ExitCode: r.ExitCode, Reason: cause.Error()}, outcomeReleased
 	case r.State == job.Waiting && r.Unstarted:
 		return r, outcomeReleased
 	case r.State == job.Done:
