@@ -37,6 +37,7 @@ type Server struct {
 	why error // there is none
 
 	schemas atomic.Int64
+	last    atomic.Pointer[string]
 	cluster *cluster
 }
 
@@ -88,7 +89,19 @@ func (s *Server) URL(t testing.TB) string {
 	q := u.Query()
 	q.Set("search_path", name)
 	u.RawQuery = q.Encode()
-	return u.String()
+	out := u.String()
+	s.last.Store(&out)
+	return out
+}
+
+// URLAgain returns the URL that URL returned last.
+func (s *Server) URLAgain(t testing.TB) string {
+	t.Helper()
+	last := s.last.Load()
+	if last == nil {
+		t.Fatal("no URL was asked for yet")
+	}
+	return *last
 }
 
 // exec is for a server that may have been restarted by a test.

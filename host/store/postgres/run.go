@@ -197,7 +197,7 @@ func (s *Store) Renew(ctx context.Context, runs []string, until time.Time) (stor
 		lease = &n
 	}
 	under := map[string]string{}
-	err := s.write(ctx, true, &op{
+	err := s.write(ctx, false, &op{
 		locks: locks{renews: runs},
 		ask: func(b *pgx.Batch) {
 			b.Queue(`SELECT run, cancel FROM al_renew($1, $2, $3)`, encodeTexts(runs), nanos(until), lease)
@@ -216,7 +216,7 @@ func (s *Store) Renew(ctx context.Context, runs []string, until time.Time) (stor
 			return err
 		},
 	})
-	if err != nil {
+	if err != nil { // the next try renews what this one did, too
 		return out, fmt.Errorf("renew: %w", err)
 	}
 	for _, id := range runs {

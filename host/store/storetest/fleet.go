@@ -165,7 +165,9 @@ func (f *fleet) Note(r job.Receipt) bool { return f.next().Note(r) }
 func (f *fleet) SetLimits(ctx context.Context, l store.Limits) error {
 	return f.next().SetLimits(ctx, l)
 }
-func (f *fleet) SetPaused(ctx context.Context, p store.Pause) error { return f.next().SetPaused(ctx, p) }
+func (f *fleet) SetPaused(ctx context.Context, p store.Pause) error {
+	return f.next().SetPaused(ctx, p)
+}
 func (f *fleet) Claim(ctx context.Context, c store.Claim) (*store.Claimed, error) {
 	return f.next().Claim(ctx, c)
 }
@@ -208,7 +210,9 @@ func (f *fleet) Tally(ctx context.Context, agent string, since time.Time) ([]sto
 func (f *fleet) Taken(ctx context.Context, receipts []string) ([]store.Taken, error) {
 	return f.next().Taken(ctx, receipts)
 }
-func (f *fleet) Prune(ctx context.Context, p store.Prune) (bool, error) { return f.next().Prune(ctx, p) }
+func (f *fleet) Prune(ctx context.Context, p store.Prune) (bool, error) {
+	return f.next().Prune(ctx, p)
+}
 func (f *fleet) Close() error {
 	var errs []error
 	for _, h := range f.hosts {
