@@ -326,7 +326,7 @@ func (a *App) prepareWork(ctx context.Context, p *config.Project, registry *prom
 		Registerer: registry, MaxAttempts: p.MaxAttempts, Retry: a.retryAt,
 		Exclusive: !a.store.shared, // the project is locked, and the store is a file in it
 		Living:    a.livingHosts, Fence: a.store.shared, Lease: a.store.lease,
-		Now:       a.store.now,
+		Now: a.store.now,
 	})
 	if err != nil {
 		return err
