@@ -5,8 +5,10 @@ package e2e
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // busy is a project in which things happen.
@@ -33,7 +35,7 @@ case "$AL_AGENT" in
   triage) echo "labelled: bug, needs-repro"; exit 0;;
   docs) echo "fatal: could not push: permission denied" >&2; exit 1;;
 esac
-i=0; while [ ! -e go ]; do i=$((i+1)); echo "step $i: thinking about it"; sleep 2; done
+i=0; while [ ! -e go ] && [ $i -lt 6 ]; do i=$((i+1)); echo "step $i: thinking about it"; sleep 2; done
 `,
 	}
 	for name, text := range map[string]string{
@@ -56,70 +58,59 @@ func labelledIssue(id, title, label string) delivery {
 	return d
 }
 
-// The pictures of the documentation; AL_PICTURES says where to put them.
+// The pictures of the documentation; AL_PICTURES says where to put them. It takes
+// a minute or two, since a queue has to fill and empty.
 func TestPagePictures(t *testing.T) {
 	if os.Getenv("AL_PICTURES") == "" {
 		t.Skip("AL_PICTURES is not set: no pictures are taken")
 	}
 	p := newProject(t, busy())
-	g := p.start()
-	for i := range 9 {
-		g.mustSend(labelledIssue(fmt.Sprint("label-", i), "Crash on start", []string{"agent", "bug", "agent"}[i%3]))
+	named := filepath.Join(filepath.Dir(p.dir), "acme-agents")
+	if err := os.Rename(p.dir, named); err != nil {
+		t.Fatal(err)
 	}
+	p.dir = named
+	g := p.start()
+	b := newBrowser(t)
+	b.look(1280, 900, "light")
+	b.login(g)
+	_, _ = p.al("pause", "-p", p.dir, "release", "--reason", "after the freeze")
 	pushed := push("push-1")
 	g.mustSend(pushed)
 	pushed.id, pushed.body = "push-2", []byte(strings.Replace(string(pushed.body), "heads/main", "heads/topic", 1))
 	topic := g.mustSend(pushed)
-	for _, typ := range []string{"linear", "slack"} {
-		_, _ = p.al("webhook", "send", typ, map[string]string{"linear": "Issue.create", "slack": "app_mention"}[typ], "-p", p.dir)
-	}
-	_, _ = p.al("pause", "-p", p.dir, "release", "--reason", "after the freeze")
-	g.await("runs", func() bool {
-		s := p.stat()
-		done := 0
-		for _, a := range s.Agents {
-			if a.LastRun != nil && a.LastRun.State != "running" {
-				done++
-			}
+	broken := issue("broken")
+	broken.body = []byte(`{"action":`)
+	g.mustSend(broken)
+	for i, burst := range []int{6, 9, 3, 6, 0, 5, 3, 0, 4} {
+		for n := range burst {
+			g.mustSend(labelledIssue(fmt.Sprint("label-", i, n), "Crash on start", []string{"agent", "agent", "bug"}[n%3]))
 		}
-		return done >= 2
-	})
-
-	b := newBrowser(t)
-	b.look(1280, 900, "light")
-	b.open(g.url)
-	b.await("styles", `getComputedStyle(document.querySelector(".card")).borderRadius !== "0px"`)
-	b.picture("login-light")
-	b.login(g)
-	b.await("live", `document.querySelector("#link.on") !== null`)
-	b.await("a chart", `document.querySelector(".chart:not(.flat)") !== null`)
-	look := func(name string) {
+		b.await("another sample", fmt.Sprintf(`Date.now() > %d`, time.Now().Add(6*time.Second).UnixMilli()))
+		if i == 3 {
+			_, _ = p.al("webhook", "send", "slack", "app_mention", "-p", p.dir)
+			_, _ = p.al("webhook", "send", "linear", "Issue.create", "-p", p.dir)
+		}
+	}
+	look := func(name string, height int64) {
 		for _, scheme := range []string{"light", "dark"} {
-			b.look(1280, 900, scheme)
+			b.look(1280, height, scheme)
 			b.picture(name + "-" + scheme)
 			b.look(390, 844, scheme)
 			b.picture(name + "-phone-" + scheme)
 		}
 	}
-	look("overview")
-	b.look(1280, 1600, "light")
-	b.picture("overview-tall")
-	b.look(390, 3000, "dark")
-	b.picture("overview-phone-tall")
-	b.open(g.url + "/deliveries/" + topic.Receipt)
-	look("delivery")
-	b.look(1280, 1500, "light")
-	b.picture("delivery-tall")
-	b.open(g.url + "/deliveries")
-	look("deliveries")
-	b.open(g.url + "/deliveries?dead=1")
-	look("dead")
-	b.open(g.url + "/agents/dev")
-	look("agent")
+	look("overview", 900)
+	for path, name := range map[string]string{
+		"/deliveries": "deliveries", "/deliveries?dead=1": "dead", "/agents/dev": "agent", "/runs": "runs", "/deliveries/" + topic.Receipt: "delivery",
+	} {
+		b.open(g.url + path)
+		look(name, 900)
+	}
 	b.open(g.url + "/runs?state=running")
 	b.click(".stream .row")
 	b.await("output", `document.querySelector("#output")?.textContent.includes("step 1")`)
-	look("run")
+	look("run", 900)
 	b.checkQuiet(g.url)
 	p.write("go", "")
 }

@@ -145,6 +145,24 @@ func TestPage(t *testing.T) {
 		b.await("they are resumed", `!document.body.innerText.includes("All agents are paused")`)
 	})
 
+	t.Run("many at once", func(t *testing.T) {
+		b.t = t
+		b.open(g.url + "/")
+		b.await("it is live", `document.querySelector("#link.on") !== null`)
+		stay := ask[bool](b, `window.stayed = true`)
+		for round := range 3 {
+			var last answer
+			for i := range 7 {
+				last = g.mustSend(issue(fmt.Sprint("many-", round, i)))
+			}
+			b.await("the last of them is done", quoted(`document.querySelector("[data-key=" + CSS.escape(%s) + "]")?.innerText.includes("quick done")`, last.Receipt))
+		}
+		b.await("the page is what a reload would show", sameAsReloaded)
+		if !stay || !ask[bool](b, `window.stayed === true`) {
+			t.Error("the page was loaded anew")
+		}
+	})
+
 	t.Run("run, follow and kill", func(t *testing.T) {
 		b.t = t
 		b.click(`a[href="/agents/dev#start"]`)
@@ -261,6 +279,19 @@ func TestPage(t *testing.T) {
 	b.await("it says so", `document.querySelector("#link.off") !== null`)
 	b.checkQuiet(g.url)
 }
+
+// sameAsReloaded compares the page with what the server makes of it now, but for
+// what goes on by itself.
+const sameAsReloaded = `await (async () => {
+	const plain = (d) => {
+		const m = d.querySelector("main").cloneNode(true);
+		for (const e of m.querySelectorAll("time, [data-since], .chart")) e.replaceChildren();
+		for (const e of m.querySelectorAll("*")) { e.removeAttribute("title"); e.classList.remove("new"); if (!e.className) e.removeAttribute("class"); }
+		return m.innerHTML.replace(/\s+/g, " ").replace(/> </g, "><");
+	};
+	const answer = await fetch(location.href);
+	return plain(document) === plain(new DOMParser().parseFromString(await answer.text(), "text/html"));
+})()`
 
 func push(id string) delivery {
 	d := issue(id)

@@ -77,7 +77,7 @@
         morph(found, wanted);
       } else {
         const added = document.importNode(wanted, true);
-        if (from.classList.contains("stream")) added.classList.add("new");
+        if (added.nodeType === 1 && from.classList.contains("stream")) added.classList.add("new");
         from.insertBefore(added, at);
       }
     }
@@ -98,14 +98,15 @@
     const wait = last + pause - Date.now();
     if (wait > 0) { timer = setTimeout(refresh, wait); return; }
     fetching = true;
-    load().catch(() => { /* the stream says what is wrong */ }).finally(() => {
+    load().finally(() => {
       fetching = false;
       last = Date.now();
       if (again) { again = false; refresh(); }
     });
   }
   async function load() {
-    const answer = await fetch(location.href, { headers: { "X-Al-Live": "1" }, credentials: "same-origin" });
+    const answer = await fetch(location.href, { headers: { "X-Al-Live": "1" }, credentials: "same-origin" }).catch(() => null);
+    if (!answer) return; // the stream says what is wrong
     if (answer.status === 401) { location.reload(); return; }
     if (answer.redirected && new URL(answer.url).pathname !== location.pathname) { location.replace(answer.url); return; }
     if (!answer.ok) return;
