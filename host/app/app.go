@@ -61,6 +61,7 @@ type App struct {
 	before     *handover.Successor // nil when there is none, or it was told all
 	ticksSince time.Time           // zero for now
 	atStart    []Instance
+	unburied   unburied
 	left       leaving
 
 	listener    *net.TCPListener
@@ -211,6 +212,7 @@ func (a *App) register(p *config.Project) error {
 	if a.atStart, err = a.others(); err != nil {
 		return fmt.Errorf("look for gateways before this one: %w", err)
 	}
+	a.unburied.add(a.atStart)
 	return nil
 }
 
@@ -311,7 +313,7 @@ func (a *App) killLeftovers(dir string) {
 
 func (a *App) prepareWork(ctx context.Context, p *config.Project, registry *prometheus.Registry) error {
 	a.killLeftovers(RunsDir(p.Dir))
-	underWay, _, err := a.runsOfOthers(ctx)
+	underWay, _, err := a.runsOfOthers(ctx, a.atStart)
 	if err != nil {
 		return err
 	}

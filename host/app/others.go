@@ -37,14 +37,46 @@ func (a *App) earlier() ([]Instance, error) {
 // number of its process it is never used again.
 func (a *App) hostName(id string) string { return a.machine + "/" + id }
 
-// livingHosts is what the queue has to know of the others.
+// livingHosts is what the queue has to know of the others. One that has died
+// counts among them until what it left behind is ended: its jobs must not run
+// again beside that.
 func (a *App) livingHosts() ([]string, error) {
 	others, err := a.others()
-	hosts := make([]string, len(others))
-	for i, in := range others {
-		hosts[i] = a.hostName(in.ID)
+	var hosts []string
+	for _, in := range others {
+		hosts = append(hosts, a.hostName(in.ID))
+	}
+	for _, id := range a.unburied.list() {
+		hosts = append(hosts, a.hostName(id))
 	}
 	return hosts, err
+}
+
+// unburied are the gateways that were there at the start, as long as they live
+// and until what they left behind is ended.
+type unburied struct {
+	mu  sync.Mutex
+	ids []string
+}
+
+func (u *unburied) add(gateways []Instance) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, in := range gateways {
+		u.ids = append(u.ids, in.ID)
+	}
+}
+
+func (u *unburied) list() []string {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return slices.Clone(u.ids)
+}
+
+func (u *unburied) keep(living []Instance) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.ids = slices.DeleteFunc(u.ids, func(id string) bool { return !among(living)(Instance{ID: id}) })
 }
 
 // runsUnderWay returns the ids of runs under way, by their hosts.
@@ -70,20 +102,15 @@ func runsUnderWay(ctx context.Context, s interface {
 
 // runsOfOthers returns the runs that are under way in gateways that live, this
 // one not among them, and those of gateways that are gone.
-func (a *App) runsOfOthers(ctx context.Context) (living, gone []string, err error) {
-	hosts, err := a.livingHosts()
-	if err != nil {
-		return nil, nil, err
-	}
+func (a *App) runsOfOthers(ctx context.Context, others []Instance) (living, gone []string, err error) {
 	by, err := runsUnderWay(ctx, a.store)
-	for host, runs := range by {
-		switch {
-		case host == a.hostName(a.self.ID):
-		case slices.Contains(hosts, host):
-			living = append(living, runs...)
-		default:
-			gone = append(gone, runs...)
-		}
+	for _, in := range others {
+		living = append(living, by[a.hostName(in.ID)]...)
+		delete(by, a.hostName(in.ID))
+	}
+	delete(by, a.hostName(a.self.ID))
+	for _, runs := range by {
+		gone = append(gone, runs...)
 	}
 	return living, gone, err
 }
@@ -91,7 +118,11 @@ func (a *App) runsOfOthers(ctx context.Context) (living, gone []string, err erro
 // bury ends what is left of the runs of gateways that have died, and gives their
 // jobs back.
 func (a *App) bury(ctx context.Context) error {
-	_, gone, err := a.runsOfOthers(ctx)
+	others, err := a.others()
+	if err != nil {
+		return err
+	}
+	_, gone, err := a.runsOfOthers(ctx, others)
 	if err != nil {
 		return err
 	}
@@ -100,6 +131,7 @@ func (a *App) bury(ctx context.Context) error {
 	if err := runner.RemoveCredentials(dir, gone); err != nil {
 		a.log.Error("credentials of runs of a killed gateway could not be removed", "error", err)
 	}
+	a.unburied.keep(others)
 	return a.dispatcher.Recover(ctx)
 }
 

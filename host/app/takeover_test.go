@@ -265,6 +265,17 @@ func TestTakeoverIsRefused(t *testing.T) {
 	if _, err := app.New(t.Context(), elsewhere); err == nil || !strings.Contains(err.Error(), "a takeover keeps the port") {
 		t.Errorf("another port: %v", err)
 	}
+	// One from before there were takeovers.
+	file := filepath.Join(o.Project.Dir, ".al", "gateway.json")
+	now, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rewrite(t, o, ".al/gateway.json", fmt.Sprintf(`{"pid":%d,"url":%q}`, os.Getpid(), a.URL()))
+	if _, err := app.New(t.Context(), o); err == nil || !strings.Contains(err.Error(), "it can not hand over (it may be older than this al); stop it first") {
+		t.Errorf("an older one: %v", err)
+	}
+	rewrite(t, o, ".al/gateway.json", string(now))
 	a.RequestStop(false)
 	if _, err := app.New(t.Context(), o); err == nil {
 		t.Error("took over from one that is stopping")
