@@ -39,6 +39,7 @@ type talk struct {
 	onCancel func(run, reason string)
 	channel  string
 
+	first   *pgx.Conn     // that listens, until listen has it
 	working chan struct{} // holds one notice of work
 	saying  chan string   // notices of else
 
@@ -47,21 +48,66 @@ type talk struct {
 	both sync.WaitGroup
 }
 
-// newTalk looks at the clock, so that the store has it from the start.
+// useLock is held by whoever uses a schema: shared by gateways, and by a copy
+// alone.
+const useLock = `1634497379, 'project'::regclass::oid::bigint::bit(32)::integer`
+
+var (
+	errCopying    = errors.New("al store copy works on the database; wait for its end")
+	errUnfinished = errors.New("what was copied into the database is not whole: run al store copy again, which goes on where it ended")
+)
+
+// newTalk connects, and looks at the clock, so that the store has it from the
+// start.
 func newTalk(ctx context.Context, p *pools, c *clock, opts Options) (*talk, error) {
 	t := &talk{
 		pools: p, clock: c, log: opts.Log, onWork: opts.OnWork, onCancel: opts.OnCancel,
 		working: make(chan struct{}, 1), saying: make(chan string, maxSaying),
 	}
 	t.ctx, t.end = context.WithCancel(context.WithoutCancel(ctx))
-	// Of this schema: several projects may share a database.
-	asked := time.Now()
-	var now int64
-	if err := p.read.QueryRow(ctx, `SELECT 'al_' || 'project'::regclass::oid, al_now()`).Scan(&t.channel, &now); err != nil {
+	var err error
+	if t.first, t.channel, err = t.connect(ctx); err != nil {
+		t.end()
 		return nil, err
 	}
-	c.set(now, asked, time.Now())
 	return t, nil
+}
+
+// connect opens a connection that listens, and says to what.
+func (t *talk) connect(ctx context.Context) (c *pgx.Conn, channel string, err error) {
+	config := t.pools.config.ConnConfig.Copy()
+	config.OnNotification = func(_ *pgconn.PgConn, n *pgconn.Notification) { t.hear(n) }
+	if c, err = pgx.ConnectConfig(ctx, config); err != nil {
+		return nil, "", err
+	}
+	defer func() {
+		if err != nil {
+			hangUp(c)
+		}
+	}()
+	// The channel is that of this schema: several projects may share a database.
+	var free, copying bool
+	err = c.QueryRow(ctx, `SELECT 'al_' || 'project'::regclass::oid, pg_try_advisory_lock_shared(`+useLock+`), copying FROM project`).
+		Scan(&channel, &free, &copying)
+	switch {
+	case err != nil:
+	case !free:
+		err = errCopying
+	case copying:
+		err = errUnfinished
+	default:
+		if _, err = c.Exec(ctx, `LISTEN `+pgx.Identifier{channel}.Sanitize()); err == nil {
+			err = t.look(ctx, c)
+		}
+	}
+	return c, channel, err
+}
+
+// hangUp closes a connection that is broken or not needed any more.
+func hangUp(c *pgx.Conn) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = c.Close(ctx)
 }
 
 func (t *talk) start() {
@@ -151,26 +197,17 @@ func (t *talk) listen() {
 	}
 }
 
-func (t *talk) listenOnce() error {
-	config := t.pools.config.ConnConfig.Copy()
-	config.OnNotification = func(_ *pgconn.PgConn, n *pgconn.Notification) { t.hear(n) }
-	c, err := pgx.ConnectConfig(t.ctx, config)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		defer cancel()
-		_ = c.Close(ctx) // it is broken or not needed any more
-	}()
-	if _, err := c.Exec(t.ctx, `LISTEN `+pgx.Identifier{t.channel}.Sanitize()); err != nil {
-		return err
-	}
-	t.onWork() // what was said before was not heard
-	for {
-		if err := t.look(c); err != nil {
+func (t *talk) listenOnce() (err error) {
+	c := t.first
+	t.first = nil
+	if c == nil {
+		if c, _, err = t.connect(t.ctx); err != nil {
 			return err
 		}
+	}
+	defer hangUp(c)
+	t.onWork() // what was said before was not heard
+	for {
 		ctx, cancel := context.WithTimeout(t.ctx, lookEvery)
 		for ctx.Err() == nil {
 			if err := c.PgConn().WaitForNotification(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
@@ -179,15 +216,15 @@ func (t *talk) listenOnce() error {
 			}
 		}
 		cancel()
-		if err := t.ctx.Err(); err != nil {
+		if err := t.look(t.ctx, c); err != nil {
 			return err
 		}
 	}
 }
 
 // look reads the database's clock.
-func (t *talk) look(c *pgx.Conn) error {
-	ctx, cancel := context.WithTimeout(t.ctx, lookEvery)
+func (t *talk) look(ctx context.Context, c *pgx.Conn) error {
+	ctx, cancel := context.WithTimeout(ctx, lookEvery)
 	defer cancel()
 	asked := time.Now()
 	var now int64

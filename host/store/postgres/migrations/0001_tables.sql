@@ -13,7 +13,8 @@ CREATE TABLE project (
   per_day       bigint NOT NULL DEFAULT 0,
   paused        boolean NOT NULL DEFAULT false,
   paused_reason text NOT NULL DEFAULT '',
-  closed_until  bigint                     -- the budget is used up; NULL while it is not
+  closed_until  bigint,                    -- the budget is used up; NULL while it is not
+  copying       boolean NOT NULL DEFAULT false -- something is being copied into this schema, and is not whole
 );
 INSERT INTO project (id) VALUES (1);
 
