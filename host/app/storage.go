@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"sync/atomic"
@@ -136,15 +135,4 @@ func (c *checker) checkPostgres(ctx context.Context) {
 		c.found(AboutStore, config.Notef(at, "[store]: the database's schema is at step %d of %d; the next al start, or al store migrate, does the rest",
 			schema.Version, schema.Known))
 	}
-}
-
-// MigrateStore brings the schema of a project's database up to date, and tells
-// how far it was before. That of a file comes with its gateway.
-func MigrateStore(ctx context.Context, p *config.Project) (before, after int64, err error) {
-	if p.Store.URL.IsZero() {
-		return 0, 0, fmt.Errorf("the project's store is the file %s, whose schema al start brings up to date; "+
-			"al store migrate is for [store] url", DatabaseFile(p.Dir))
-	}
-	was, err := postgres.Migrate(ctx, p.Store.URL.Reveal())
-	return was.Version, was.Known, err
 }

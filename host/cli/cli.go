@@ -121,6 +121,7 @@ of your agents, and runs those that match.`,
 		newPlan(s, runPlan),
 		newCreds(s),
 		newPlugin(s),
+		newStore(s),
 		newVersion(s, runVersion),
 		newHarnessPrint(s),
 	)

@@ -63,6 +63,8 @@ var shapes = map[string]any{
 	"al stat":            api.Status{},
 	"al stats":           api.Stats{},
 	"al stop":            stopReport{},
+	"al store copy":      copiedReport{},
+	"al store migrate":   migrated{},
 	"al version":         versionReport{},
 	"al webhook explain": deliveries.Explanation{},
 	"al webhook ls":      api.Receipts{},

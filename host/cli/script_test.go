@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -11,12 +12,14 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/action-llama/gateway/host/cli"
+	"github.com/action-llama/gateway/host/internal/pgtest"
 	"github.com/action-llama/gateway/sdk"
 )
 
@@ -34,6 +37,9 @@ func TestMain(m *testing.M) {
 
 func TestScripts(t *testing.T) {
 	t.Parallel()
+	// Made when the first script asks.
+	database := sync.OnceValue(pgtest.Start)
+	t.Cleanup(func() { database().Stop() })
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
@@ -41,6 +47,13 @@ func TestScripts(t *testing.T) {
 		UpdateScripts:       os.Getenv("UPDATE") != "",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"until": until, "deliver": deliver, "ring": ring, "capture": capture,
+			"postgres": func(ts *testscript.TestScript, _ bool, _ []string) { postgres(ts, database()) },
+		},
+		Condition: func(name string) (bool, error) {
+			if name != "postgres" {
+				return false, fmt.Errorf("unknown condition %q", name)
+			}
+			return database().Why() == nil, nil
 		},
 		Setup: setup,
 	})
@@ -70,6 +83,14 @@ func setup(env *testscript.Env) error {
 	env.Setenv("NO_COLOR", "1")
 	env.Setenv("AL_GATEWAY_PORT", "0") // scripts run side by side
 	return os.Symlink(binary, filepath.Join(plugins, "al-provider-bell"))
+}
+
+// postgres gives a script a schema of its own, by its URL in $PGURL.
+func postgres(ts *testscript.TestScript, s *pgtest.Server) {
+	address, drop, err := s.Schema()
+	ts.Check(err)
+	ts.Defer(func() { ts.Check(drop()) })
+	ts.Setenv("PGURL", address)
 }
 
 // until is for what becomes true: "until PATTERN COMMAND..." runs the command

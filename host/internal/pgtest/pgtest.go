@@ -73,25 +73,39 @@ func (s *Server) Stop() {
 	s.cluster = nil
 }
 
+// Why says why there is no server, if there is none.
+func (s *Server) Why() error { return s.why }
+
 // URL returns the URL of a schema that is new, and gone when the test ends.
 func (s *Server) URL(t testing.TB) string {
 	t.Helper()
 	if s.why != nil {
 		t.Skipf("no PostgreSQL to test with: %v; install it, or set %s", s.why, Env)
 	}
+	out, drop, err := s.Schema()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := drop(); err != nil {
+			t.Error(err)
+		}
+	})
+	s.last.Store(&out)
+	return out
+}
+
+// Schema makes one, and returns its URL and what drops it.
+func (s *Server) Schema() (address string, drop func() error, err error) {
 	name := fmt.Sprintf("al_test_%d_%d_%d", os.Getpid(), time.Now().UnixNano(), s.schemas.Add(1))
-	s.exec(t, "CREATE SCHEMA "+name)
-	t.Cleanup(func() { s.exec(t, "DROP SCHEMA IF EXISTS "+name+" CASCADE") })
 	u, err := url.Parse(s.url)
 	if err != nil {
-		t.Fatalf("%s is no URL", Env)
+		return "", nil, fmt.Errorf("%s is no URL", Env)
 	}
 	q := u.Query()
 	q.Set("search_path", name)
 	u.RawQuery = q.Encode()
-	out := u.String()
-	s.last.Store(&out)
-	return out
+	return u.String(), func() error { return s.exec("DROP SCHEMA IF EXISTS " + name + " CASCADE") }, s.exec("CREATE SCHEMA " + name)
 }
 
 // URLAgain returns the URL that URL returned last.
@@ -105,18 +119,15 @@ func (s *Server) URLAgain(t testing.TB) string {
 }
 
 // exec is for a server that may have been restarted by a test.
-func (s *Server) exec(t testing.TB, sql string) {
-	t.Helper()
+func (s *Server) exec(sql string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), startWithin)
 	defer cancel()
 	c, err := pgx.Connect(ctx, s.url)
 	if err != nil {
-		t.Fatalf("connect to the PostgreSQL for tests: %v", err)
+		return fmt.Errorf("connect to the PostgreSQL for tests: %w", err)
 	}
 	_, err = c.Exec(ctx, sql)
-	if err := errors.Join(err, c.Close(ctx)); err != nil {
-		t.Fatalf("%s: %v", sql, err)
-	}
+	return errors.Join(err, c.Close(ctx))
 }
 
 // binaries finds the folder with initdb: the newest of Debian's, which are not
