@@ -16,7 +16,7 @@ import (
 	"github.com/action-llama/gateway/host/api"
 	"github.com/action-llama/gateway/host/app"
 	"github.com/action-llama/gateway/host/config"
-	"github.com/action-llama/gateway/host/internal/pgtest"
+	"github.com/action-llama/gateway/host/store/pgtest"
 )
 
 // Several gateways, each with a folder of its own, are one when they share a

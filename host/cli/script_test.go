@@ -19,7 +19,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/action-llama/gateway/host/cli"
-	"github.com/action-llama/gateway/host/internal/pgtest"
+	"github.com/action-llama/gateway/host/store/pgtest"
 	"github.com/action-llama/gateway/sdk"
 )
 

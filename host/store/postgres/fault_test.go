@@ -17,9 +17,9 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/action-llama/gateway/host/internal/pgtest"
 	"github.com/action-llama/gateway/host/job"
 	"github.com/action-llama/gateway/host/store"
+	"github.com/action-llama/gateway/host/store/pgtest"
 )
 
 // vendorDeadline is the shortest that a vendor has.

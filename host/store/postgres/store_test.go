@@ -9,8 +9,8 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/action-llama/gateway/host/internal/pgtest"
 	"github.com/action-llama/gateway/host/store"
+	"github.com/action-llama/gateway/host/store/pgtest"
 	"github.com/action-llama/gateway/host/store/storetest"
 )
 

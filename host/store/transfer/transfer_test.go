@@ -14,9 +14,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 
-	"github.com/action-llama/gateway/host/internal/pgtest"
 	"github.com/action-llama/gateway/host/job"
 	"github.com/action-llama/gateway/host/store"
+	"github.com/action-llama/gateway/host/store/pgtest"
 	"github.com/action-llama/gateway/host/store/postgres"
 	"github.com/action-llama/gateway/host/store/sqlite"
 	"github.com/action-llama/gateway/host/store/transfer"
