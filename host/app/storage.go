@@ -27,11 +27,6 @@ type storage struct {
 	lease  time.Duration    // of runs; zero for the usual
 }
 
-// fleetLease is how long a run belongs to a host of several without a sign of
-// life. A database that fails over takes up to half a minute, and a run has to
-// go a while before its lease ends; the jobs of a dead host wait for as long.
-const fleetLease = time.Minute
-
 // told is what other hosts say, once there is a dispatcher to hear it.
 type told struct {
 	to atomic.Pointer[queue.Dispatcher]
@@ -71,7 +66,7 @@ func openStorage(ctx context.Context, p *config.Project, o storageOptions) (stor
 	if err != nil {
 		return storage{}, err
 	}
-	return storage{Store: s, now: s.Now, shared: true, lease: fleetLease}, nil
+	return storage{Store: s, now: s.Now, shared: true, lease: p.Store.Lease}, nil
 }
 
 // records are what a store has to tell.

@@ -67,6 +67,8 @@ func projectSettings() []setting[Project] {
 			`"postgres://user:password@host/database" to share work between several hosts. Without it, .al/al.db is used.`),
 		text("store.urlFile", "", func(p *p) *string { return &p.Store.URLFile },
 			"A file with that URL, so that no password is in the project. A relative path starts at the project."),
+		duration("store.lease", time.Minute, 3*time.Second, func(p *p) *time.Duration { return &p.Store.Lease },
+			"How long the database may be out of a host's reach before its runs end and others take them over. The same on all hosts."),
 
 		text("runner.harness", "", func(p *p) *string { return &p.Runner.Harness },
 			`A coding agent by name, for example "claude".`),

@@ -41,6 +41,7 @@ Do it.
 			Host: "127.0.0.1", Port: 8080, MaxBodyBytes: 33554432, MaxInflightBytes: 134217728,
 			ReadTimeout: 30 * time.Second, ShutdownGrace: 30 * time.Second, AutoReload: true, UI: true,
 		},
+		Store:   Store{Lease: time.Minute},
 		Plugins: Plugins{StartTimeout: 10 * time.Second, CallTimeout: 5 * time.Second, MaxMemoryBytes: 1 << 30},
 		Agents: []Agent{{
 			Name: "dev", Dir: "/project/agents/dev", Schedule: "@daily", Timezone: "Local", Scale: 1,
@@ -75,6 +76,7 @@ ui = false
 
 [store]
 url = "postgres://al:hunter2@db/al"
+lease = "90s"
 
 [runner]
 command = ["claude", "-p"]
@@ -135,7 +137,7 @@ Look around.
 			Host: "::1", Port: 0, MaxBodyBytes: 1000000, MaxInflightBytes: 8000000,
 			ReadTimeout: 90 * time.Second, ShutdownGrace: 0,
 		},
-		Store:  Store{URL: NewSecret("postgres://al:hunter2@db/al")},
+		Store:  Store{URL: NewSecret("postgres://al:hunter2@db/al"), Lease: 90 * time.Second},
 		Runner: Runner{Command: []string{"claude", "-p"}},
 		Plugins: Plugins{
 			Dir: "/project/providers", StartTimeout: 20 * time.Second, CallTimeout: 250 * time.Millisecond, MaxMemoryBytes: 200 << 20,

@@ -44,6 +44,10 @@ type Gateway struct {
 type Store struct {
 	URL     Secret // it may hold a password; empty means .al/al.db
 	URLFile string // where it was read from; empty when it was not in a file
+	// Lease is for how long a run belongs to its host without a sign of life. A
+	// database that fails over takes up to half a minute, and a run has to go a
+	// while before its lease ends; the jobs of a dead host wait for as long.
+	Lease time.Duration
 }
 
 // Runner is [runner]: what a run executes. At most one of the two is set.
