@@ -14,6 +14,8 @@ import (
 // crashLedger is what the senders of the crash test know: what they sent, and
 // what was promised to them.
 type crashLedger struct {
+	kinds [][]string // of deliveries
+
 	mu   sync.Mutex
 	open map[string]*crashSent // not yet seen to their end, by delivery id
 	last int
@@ -32,16 +34,18 @@ type crashSent struct {
 }
 
 func newCrashLedger() *crashLedger {
-	return &crashLedger{open: map[string]*crashSent{}, refused: map[int]int{}, codes: map[int]int{}}
+	return &crashLedger{kinds: crashKinds(), open: map[string]*crashSent{}, refused: map[int]int{}, codes: map[int]int{}}
 }
 
 // make writes down a delivery before it is sent.
 func (l *crashLedger) make() *crashSent {
+	return l.makeFor(l.kinds[rand.IntN(len(l.kinds))])
+}
+
+func (l *crashLedger) makeFor(labels []string) *crashSent {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.last++
-	kinds := crashKinds()
-	labels := kinds[rand.IntN(len(kinds))]
 	s := &crashSent{delivery: crashIssue(fmt.Sprintf("d%d", l.last), 1+rand.IntN(5), labels), agents: labels}
 	switch {
 	case labels[0] == "nobody":

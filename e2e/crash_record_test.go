@@ -109,39 +109,45 @@ func readCrashRecord(t *testing.T, dir string, after int64) *crashRecord {
 
 func (r *crashRecord) readRuns(t *testing.T, c *sqlite3.Conn, after int64) {
 	t.Helper()
-	turn := map[string]int64{} // whose it is, by agent and concurrency key
+	turn := map[string]int64{}
 	rows(t, c, `SELECT id, job, state, exit_code, attempt FROM runs WHERE job > ? ORDER BY id`, after, func(s *sqlite3.Stmt) {
-		id, run := s.ColumnText(0), crashRunRecord{s.ColumnInt64(1), s.ColumnText(2), s.ColumnInt64(3)}
-		r.runs[id] = run
-		j := r.jobs[run.job]
-		if j == nil {
-			t.Errorf("run %s of job %d, which there is not", id, run.job)
-			return
-		}
-		switch run.state {
-		case "done":
-			j.done++
-		case "failed":
-			j.failed++
-		case "waiting":
-			j.back++
-		case "running":
-			j.ongoing++
-		default:
-			t.Errorf("run %s is %q", id, run.state)
-		}
-		if n := j.done + j.failed + j.back + j.ongoing; s.ColumnInt64(4) != n {
-			t.Errorf("run %s is attempt %d of job %d and its run number %d", id, s.ColumnInt64(4), j.id, n)
-		}
-		j.lastRun, j.lastState = id, run.state
-		if j.line != "" {
-			line := j.agent + " " + j.line
-			if turn[line] > j.id {
-				t.Errorf("job %d ran after job %d, before which it was in line %q", j.id, turn[line], j.line)
-			}
-			turn[line] = j.id
-		}
+		r.addRun(t, turn, s.ColumnText(0), s.ColumnInt64(4), crashRunRecord{s.ColumnInt64(1), s.ColumnText(2), s.ColumnInt64(3)})
 	})
+}
+
+// addRun takes in a run, in the order in which they began; turn tells whose it
+// is, by agent and concurrency key.
+func (r *crashRecord) addRun(t *testing.T, turn map[string]int64, id string, attempt int64, run crashRunRecord) {
+	t.Helper()
+	r.runs[id] = run
+	j := r.jobs[run.job]
+	if j == nil {
+		t.Errorf("run %s of job %d, which there is not", id, run.job)
+		return
+	}
+	switch run.state {
+	case "done":
+		j.done++
+	case "failed":
+		j.failed++
+	case "waiting":
+		j.back++
+	case "running":
+		j.ongoing++
+	default:
+		t.Errorf("run %s is %q", id, run.state)
+	}
+	if n := j.done + j.failed + j.back + j.ongoing; attempt != n {
+		t.Errorf("run %s is attempt %d of job %d and its run number %d", id, attempt, j.id, n)
+	}
+	j.lastRun, j.lastState = id, run.state
+	if j.line != "" {
+		line := j.agent + " " + j.line
+		if turn[line] > j.id {
+			t.Errorf("job %d ran after job %d, before which it was in line %q", j.id, turn[line], j.line)
+		}
+		turn[line] = j.id
+	}
 }
 
 func (r *crashRecord) add(j *crashJob, delivery string) {

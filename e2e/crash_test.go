@@ -21,9 +21,9 @@ import (
 )
 
 const (
-	crashFor     = 20 * time.Second // of `make e2e`
-	crashSoakFor = time.Hour        // of `make soak`, unless AL_SOAK_FOR says otherwise
-	leastKills   = 10
+	crashFor    = 20 * time.Second // of `make e2e`
+	soakUsually = time.Hour        // of `make soak`, unless AL_SOAK_FOR says otherwise
+	leastKills  = 10
 
 	crashMaxAttempts = 2 // the default of maxAttempts
 )
@@ -33,24 +33,32 @@ const (
 // afterwards, once; its counts are right; and no run is beside what an earlier
 // one left.
 func TestKillLosesNothingThatWasAccepted(t *testing.T) {
-	limit := crashFor
-	if os.Getenv("AL_SOAK") != "" {
-		limit = crashSoakFor
-		if text := os.Getenv("AL_SOAK_FOR"); text != "" {
-			var err error
-			if limit, err = time.ParseDuration(text); err != nil {
-				t.Fatalf("AL_SOAK_FOR: %v", err)
-			}
-		}
-	}
 	c := newCrashTest(t)
-	for began := time.Now(); !t.Failed() && (time.Since(began) < limit || c.kills < leastKills); {
+	for began := time.Now(); !t.Failed() && (time.Since(began) < soakFor(t, crashFor) || c.kills < leastKills); {
 		c.round()
 	}
 	if !t.Failed() {
 		c.calm()
 	}
 	c.report()
+}
+
+// soakFor is how long a test of faults at random goes on: so long of `make e2e`,
+// and as AL_SOAK_FOR says of `make soak`.
+func soakFor(t *testing.T, short time.Duration) time.Duration {
+	t.Helper()
+	if os.Getenv("AL_SOAK") == "" {
+		return short
+	}
+	text := os.Getenv("AL_SOAK_FOR")
+	if text == "" {
+		return soakUsually
+	}
+	limit, err := time.ParseDuration(text)
+	if err != nil {
+		t.Fatalf("AL_SOAK_FOR: %v", err)
+	}
+	return limit
 }
 
 // crashTest is a project whose gateway is killed, and all that is known of it.
