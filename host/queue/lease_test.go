@@ -322,3 +322,46 @@ func TestARunOutlivesAShortOutage(t *testing.T) {
 		}
 	})
 }
+
+// lateAnswer is a store whose answer to the first claim that succeeds is heard
+// late, as by a machine that stood still meanwhile.
+type lateAnswer struct {
+	*memory
+	by   time.Duration
+	told bool
+}
+
+func (l *lateAnswer) Claim(ctx context.Context, c store.Claim) (*store.Claimed, error) {
+	claimed, err := l.memory.Claim(ctx, c)
+	if claimed != nil && !l.told {
+		l.told = true
+		pass(l.by)
+	}
+	return claimed, err
+}
+
+// A run is not even begun when its lease may be over by the time that its host
+// hears of it.
+func TestARunThatIsHeardOfTooLateIsNotBegun(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		mem := newMemory(1, map[string]int{"a": 1})
+		mem.put("a", 1)
+		began := 0
+		b := setup(t, mem, func(context.Context, store.Claimed) Result {
+			began++
+			return Result{State: job.Done}
+		}, func(o *Options) {
+			o.Fence, o.Lease, o.Store = true, time.Minute, &lateAnswer{memory: mem, by: 2 * time.Minute}
+		})
+		pass(10 * time.Minute)
+		synctest.Wait()
+		// Its job went back when the lease ended, and was run then.
+		if s := mem.state(); began != 1 || len(s.finished) != 1 {
+			t.Errorf("begun %d times; recorded %+v", began, s)
+		}
+		if err := b.stop(0); err != nil {
+			t.Error(err)
+		}
+	})
+}
