@@ -270,13 +270,21 @@ func TestPage(t *testing.T) {
 		b.forget() // of the 404
 	})
 
+	b.t = t
 	// A page that is open does not keep the gateway from stopping.
 	b.open(g.url + "/")
 	b.await("it is live", `document.querySelector("#link.on") !== null`)
 	p.write("go", "")
-	b.t = t
 	g.stop()
 	b.await("it says so", `document.querySelector("#link.off") !== null`)
+	b.checkQuiet(g.url)
+
+	// The next gateway knows who is logged in, and the page finds it by itself.
+	_, port, _ := strings.Cut(strings.TrimPrefix(g.url, "http://"), ":")
+	g = p.start("--port", port)
+	b.await("it is live again", `document.querySelector("#link.on") !== null && document.querySelector("h1").textContent === "Overview"`)
+	after := g.mustSend(issue("after"))
+	b.await("it goes on", quoted(`document.querySelector("[data-key=" + CSS.escape(%s) + "]") !== null`, after.Receipt))
 	b.checkQuiet(g.url)
 }
 

@@ -34,14 +34,14 @@ func (d *depths) add(now time.Time, queues []store.Queue) {
 			s = new([samples]int32)
 		}
 		copy(s[:], s[1:])
-		s[samples-1] = int32(min(q.Waiting, 1<<30)) //nolint:gosec // it is bounded
+		s[samples-1] = int32(min(q.Waiting, 1<<30))
 		next[q.Agent] = s
 	}
 	d.of = next
 }
 
-// print changes when a chart would.
-func (d *depths) print() uint64 {
+// mark changes when a chart would.
+func (d *depths) mark() uint64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return fingerprint(d.of)

@@ -18,6 +18,8 @@ const (
 	// slowReader is how long a reader may take for what it is sent, before it is
 	// left.
 	slowReader = 10 * time.Second
+	// reconnect is how soon a browser tries again when a stream has ended.
+	reconnect = 2 * time.Second
 	// followEvery is how soon new output is seen.
 	followEvery = 400 * time.Millisecond
 	// maxPiece bounds the output in one event; what is beyond it is in the next.
@@ -38,7 +40,7 @@ func (p *Page) events(w http.ResponseWriter, r *http.Request) {
 	_ = s.control.SetReadDeadline(time.Time{}) // a writer that has none needs none
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("X-Accel-Buffering", "no") // nginx would keep it
-	if s.send("hello", "", struct{}{}) != nil {
+	if s.write(fmt.Sprintf("retry: %d\n\n", reconnect.Milliseconds())) != nil || s.send("hello", "", struct{}{}) != nil {
 		return
 	}
 	var run *follower

@@ -525,6 +525,40 @@ func TestLongTextsAreCut(t *testing.T) {
 	}
 }
 
+// crowd is a gateway with very many agents.
+type crowd struct{ fake }
+
+func (c *crowd) Status(ctx context.Context) (api.Status, error) {
+	s, err := c.fake.Status(ctx)
+	for i := range 1500 {
+		a := s.Agents[0]
+		a.Name, a.State, a.Running, a.LastRun = "agent-"+itoa(i), "idle", 0, nil
+		s.Agents = append(s.Agents, a)
+	}
+	s.Agents[1200].Running = 1
+	return s, err
+}
+
+// However many agents there are, a page is one that can be read, and leads to all.
+func TestManyAgents(t *testing.T) {
+	t.Parallel()
+	s := serve(t, &crowd{})
+	s.login()
+	_, body := s.ask("GET", "/", nil)
+	if n := strings.Count(body, `data-label="Running"`); n != maxAgents || len(body) > 500_000 {
+		t.Errorf("%d agents are shown, in %d bytes", n, len(body))
+	}
+	if !strings.Contains(body, "/agents/agent-1199") || !strings.Contains(body, "1401 more agents") {
+		t.Error("it does not show one that runs, or how many there are")
+	}
+	if _, body = s.ask("GET", "/?q=AGENT-123", nil); strings.Count(body, `data-label="Running"`) != 11 {
+		t.Errorf("a name finds %d agents", strings.Count(body, `data-label="Running"`))
+	}
+	if resp, _ := s.ask("GET", "/agents/agent-1234", nil); resp.StatusCode != http.StatusOK {
+		t.Errorf("its page answers %d", resp.StatusCode)
+	}
+}
+
 func TestActions(t *testing.T) {
 	t.Parallel()
 	g := &fake{}

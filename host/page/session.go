@@ -112,12 +112,13 @@ func (s *sessions) holds(r *http.Request) bool {
 }
 
 func sessionCookie(r *http.Request, value string, life time.Duration) *http.Cookie {
+	came, _, _ := strings.Cut(r.Header.Get("X-Forwarded-Proto"), ",") // of several proxies, the first
 	return &http.Cookie{
 		Name: cookieName, Value: value, Path: "/", MaxAge: int(life.Seconds()),
 		HttpOnly: true, SameSite: http.SameSiteStrictMode,
 		// Who lies about the way a request came only keeps the cookie from
 		// coming back.
-		Secure: r.TLS != nil || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https"),
+		Secure: r.TLS != nil || strings.EqualFold(strings.TrimSpace(came), "https"),
 	}
 }
 

@@ -32,6 +32,8 @@ const (
 	sightFor = 400 * time.Millisecond
 	// totalsFor is the same for what is read of many records.
 	totalsFor = 15 * time.Second
+	// totalsPatience bounds the wait for them.
+	totalsPatience = 2 * time.Second
 	// maxWatchers bounds the streams. Each holds a connection.
 	maxWatchers = 32
 	// newest is how many of the newest records are watched.
@@ -50,7 +52,7 @@ type sight struct {
 // totals is what the last day came to, and what waits for a person.
 type totals struct {
 	at           time.Time
-	Known        bool
+	Known        bool // it could be counted
 	Done, Failed int
 	Dead         int
 	ManyDead     bool // there are more than were counted
@@ -78,11 +80,11 @@ type watch struct {
 
 	mu       sync.Mutex
 	watchers map[*watcher]bool
-	prints   map[string]uint64 // of what each topic was when it was last told
+	marks    map[string]uint64 // of what each topic was when it was last told
 }
 
 func newWatch(g Gateway, log hclog.Logger) *watch {
-	return &watch{gateway: g, log: log, watchers: map[*watcher]bool{}, prints: map[string]uint64{}}
+	return &watch{gateway: g, log: log, watchers: map[*watcher]bool{}, marks: map[string]uint64{}}
 }
 
 // watcher is one who is told of changes. Those that come while it is busy become
@@ -180,15 +182,15 @@ func (w *watch) poll(ctx context.Context) {
 		return
 	}
 	now := map[string]uint64{
-		topicAgents: fingerprint(still(s.status), s.totals, w.depths.print()), topicDeliveries: fingerprint(s.receipts), topicRuns: fingerprint(s.runs),
+		topicAgents: fingerprint(still(s.status), s.totals, w.depths.mark()), topicDeliveries: fingerprint(s.receipts), topicRuns: fingerprint(s.runs),
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for topic, print := range now {
-		if w.prints[topic] == print {
+	for topic, mark := range now {
+		if w.marks[topic] == mark {
 			continue
 		}
-		w.prints[topic] = print
+		w.marks[topic] = mark
 		for one := range w.watchers {
 			one.topics[topic] = true
 			select {
@@ -249,6 +251,8 @@ func (w *watch) forget() {
 
 // count reads totals. Without them a page is still worth a look.
 func (w *watch) count(ctx context.Context, now time.Time) totals {
+	ctx, cancel := context.WithTimeout(ctx, totalsPatience)
+	defer cancel()
 	out := totals{at: now}
 	stats, err := w.gateway.Stats(ctx, "", 24*time.Hour)
 	if err != nil {
