@@ -253,7 +253,13 @@ func TestPage(t *testing.T) {
 	t.Run("on every screen", func(t *testing.T) {
 		b.t = t
 		g.mustSend(push("pushed"))
-		for _, path := range []string{"/", "/deliveries", "/deliveries?dead=1", "/deliveries/" + first.Receipt, "/runs", "/agents/dev", "/agents/nobody"} {
+		run := ""
+		for _, a := range p.stat().Agents {
+			if a.LastRun != nil {
+				run = a.LastRun.ID
+			}
+		}
+		for _, path := range []string{"/", "/runs/" + run, "/deliveries", "/deliveries?dead=1", "/deliveries/" + first.Receipt, "/runs", "/agents/dev", "/agents/nobody"} {
 			b.open(g.url + path)
 			for _, scheme := range []string{"light", "dark"} {
 				for _, width := range []int64{1280, 390, 320} {
