@@ -40,7 +40,7 @@ func (p *Page) events(w http.ResponseWriter, r *http.Request) {
 	_ = s.control.SetReadDeadline(time.Time{}) // a writer that has none needs none
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("X-Accel-Buffering", "no") // nginx would keep it
-	if s.write(fmt.Sprintf("retry: %d\n\n", reconnect.Milliseconds())) != nil || s.send("hello", "", struct{}{}) != nil {
+	if s.write(fmt.Sprintf("retry: %d\n\n", reconnect.Milliseconds())) != nil || s.send("hello", "", hello{time.Now().UnixMilli()}) != nil {
 		return
 	}
 	var run *follower
@@ -48,6 +48,11 @@ func (p *Page) events(w http.ResponseWriter, r *http.Request) {
 		run = &follower{runs: p.gateway, run: id, from: startOf(r)}
 	}
 	p.stream(r, s, one, run)
+}
+
+// hello is how a stream begins.
+type hello struct {
+	Now int64 `json:"now"` // in milliseconds; a browser's clock may be another
 }
 
 // startOf is the place in the output where a stream begins, or goes on after it

@@ -6,14 +6,15 @@
   const $ = (id) => document.getElementById(id);
   document.documentElement.classList.add("js");
 
-  // Times that go on.
+  // Times that go on, by the gateway's clock.
+  let skew = 0;
   const roughly = (s) => s < 60 ? `${Math.floor(s)}s` : s < 3600 ? `${Math.floor(s / 60)}m` : s < 86400 ? `${Math.floor(s / 3600)}h` : `${Math.floor(s / 86400)}d`;
   const ago = (s) => s < -.5 ? `in ${roughly(-s)}` : s < 2 ? "just now" : `${roughly(s)} ago`;
   const pad = (n) => String(Math.floor(n)).padStart(2, "0");
   const elapsed = (s) => s < 60 ? `${Math.floor(Math.max(0, s))}s` : s < 3600 ? `${Math.floor(s / 60)}m ${pad(s % 60)}s` : `${Math.floor(s / 3600)}h ${pad(s % 3600 / 60)}m`;
   const say = (e, text) => { if (e.textContent !== text) e.textContent = text; };
   function clocks(root) {
-    const now = Date.now();
+    const now = Date.now() + skew;
     for (const e of root.querySelectorAll("time[datetime]")) {
       const at = new Date(e.dateTime);
       say(e, ago((now - at) / 1000));
@@ -111,7 +112,7 @@
     if (answer.redirected && new URL(answer.url).pathname !== location.pathname) { location.replace(answer.url); return; }
     if (!answer.ok) return;
     const next = new DOMParser().parseFromString(await answer.text(), "text/html");
-    const known = new Set([...document.querySelectorAll("#deliveries-title ~ .stream > li, main > .panel > .stream > li")].map(keyOf));
+    const newest = deliveries()[0]?.pathname || "";
     for (const part of [".top nav", "main", "footer"]) {
       const mine = document.querySelector(part), theirs = next.querySelector(part);
       if (mine && theirs) morph(mine, theirs);
@@ -119,17 +120,18 @@
     document.title = next.title;
     body.dataset.run = next.body.dataset.run;
     clocks(document);
-    announce(known);
+    announce(newest);
   }
 
-  // New deliveries are told to those who do not see them, and not one by one.
+  // New deliveries are told to those who do not see them, and not one by one. The
+  // later one is, the later its address.
+  const deliveries = () => [...document.querySelectorAll(`main .stream a.row[href^="/deliveries/"]`)];
   let news = 0, newsAt = 0;
-  function announce(known) {
-    if (!known.size) return;
-    const list = document.querySelector("#deliveries-title")?.closest("section")?.querySelectorAll(".stream > li") || [];
-    for (const li of list) if (!known.has(keyOf(li))) news++;
+  function announce(newest) {
+    const all = deliveries();
+    news += all.filter((a) => a.pathname > newest).length;
     if (!news || Date.now() - newsAt < 10000) return;
-    $("news").textContent = news === 1 ? `New delivery: ${list[0].querySelector(".what").textContent}` : `${news} new deliveries`;
+    say($("news"), news === 1 ? `New delivery: ${all[0].querySelector(".what").textContent}` : `${news} new deliveries`);
     news = 0;
     newsAt = Date.now();
   }
@@ -147,7 +149,12 @@
     if (source || !body.dataset.live && !body.dataset.run) return;
     const query = body.dataset.run ? `?run=${encodeURIComponent(body.dataset.run)}&from=${output ? output.dataset.next : 0}` : "";
     source = new EventSource(`/events${query}`);
-    source.addEventListener("hello", () => { state("on", "Live"); refresh(); });
+    source.addEventListener("hello", (e) => {
+      const off = JSON.parse(e.data).now - Date.now();
+      skew = Math.abs(off) > 2000 ? off : 0; // less is how long it took to get here
+      state("on", "Live");
+      refresh();
+    });
     source.addEventListener("changed", (e) => {
       const topics = JSON.parse(e.data);
       if (topics.some((t) => body.dataset.live.split(" ").includes(t))) refresh();
