@@ -41,6 +41,7 @@ func TestEveryAlertFiresAndResolves(t *testing.T) {
 	} {
 		w.await(alert+" of "+label, func() bool { return w.prometheus.fired(alert, label) })
 	}
+	w.dashboards("failing")
 	w.mend()
 	var last time.Time
 	w.await("all alerts end", func() bool {
@@ -481,8 +482,13 @@ func (p *prometheus) await(what string, fact func() bool) {
 	}, p.log.String)
 }
 
-// query returns the labels of what an expression finds now.
-func (p *prometheus) query(expr string) []map[string]string {
+type sample struct {
+	labels map[string]string
+	value  string
+}
+
+// query returns what an expression finds now.
+func (p *prometheus) query(expr string) []sample {
 	resp, err := httpClient.Get(p.url + "/api/v1/query?query=" + url.QueryEscape(expr))
 	if err != nil {
 		return nil
@@ -493,6 +499,7 @@ func (p *prometheus) query(expr string) []map[string]string {
 		Data  struct {
 			Result []struct {
 				Metric map[string]string `json:"metric"`
+				Value  [2]any            `json:"value"`
 			} `json:"result"`
 		} `json:"data"`
 	}
@@ -502,9 +509,9 @@ func (p *prometheus) query(expr string) []map[string]string {
 	if answer.Error != "" {
 		p.t.Fatalf("%s: %s", expr, answer.Error)
 	}
-	var found []map[string]string
+	var found []sample
 	for _, r := range answer.Data.Result {
-		found = append(found, r.Metric)
+		found = append(found, sample{r.Metric, fmt.Sprint(r.Value[1])})
 	}
 	return found
 }

@@ -159,3 +159,55 @@ func TestAlertsAreTested(t *testing.T) {
 		}
 	}
 }
+
+// What compose.yaml mounts and builds is there, and nothing is open to others.
+func TestComposeFindsItsFiles(t *testing.T) {
+	t.Parallel()
+	const deploy = "../../deploy"
+	var file struct {
+		Services map[string]struct {
+			Image string `yaml:"image"`
+			Build struct {
+				Context    string `yaml:"context"`
+				Dockerfile string `yaml:"dockerfile"`
+			} `yaml:"build"`
+			Volumes []string `yaml:"volumes"`
+			Ports   []string `yaml:"ports"`
+		} `yaml:"services"`
+		Volumes map[string]any `yaml:"volumes"`
+	}
+	readYAML(t, deploy+"/compose.yaml", &file)
+	for _, name := range []string{"gateway", "prometheus", "grafana"} {
+		if _, ok := file.Services[name]; !ok {
+			t.Errorf("there is no %s", name)
+		}
+	}
+	for name, s := range file.Services {
+		paths := []string{}
+		if s.Image == "" {
+			paths = append(paths, filepath.Join(deploy, s.Build.Context, s.Build.Dockerfile))
+		}
+		for _, v := range s.Volumes {
+			from, _, _ := strings.Cut(v, ":")
+			switch {
+			case strings.HasPrefix(v, "${"): // the user's
+			case strings.HasPrefix(from, "./"):
+				paths = append(paths, filepath.Join(deploy, from))
+			default:
+				if _, ok := file.Volumes[from]; !ok {
+					t.Errorf("%s: there is no volume %s", name, from)
+				}
+			}
+		}
+		for _, path := range paths {
+			if _, err := os.Stat(path); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		for _, port := range s.Ports {
+			if !strings.HasPrefix(port, "127.0.0.1:") {
+				t.Errorf("%s is open to other machines: %s", name, port)
+			}
+		}
+	}
+}
