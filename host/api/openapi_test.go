@@ -70,7 +70,7 @@ func TestDescriptionHasTheTypes(t *testing.T) {
 		}{},
 		"Failure": failure{},
 
-		"Status": Status{}, "AgentStatus": AgentStatus{}, "ProviderStatus": ProviderStatus{},
+		"Status": Status{}, "AgentStatus": AgentStatus{}, "ProviderStatus": ProviderStatus{}, "PreviousStatus": PreviousStatus{},
 		"Stats": Stats{}, "AgentStats": AgentStats{}, "Percentiles": Percentiles{},
 		"RunList": runList{}, "RunStatus": RunStatus{}, "JobStatus": JobStatus{}, "Prompt": Prompt{},
 		"Reloaded": Reloaded{}, "ProviderReloaded": ProviderReloaded{}, "Change": Change{}, "Problem": Problem{}, "ConfigStatus": ConfigStatus{},
