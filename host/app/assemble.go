@@ -10,6 +10,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
+
 	"github.com/action-llama/gateway/host/config"
 	"github.com/action-llama/gateway/host/ingest"
 	"github.com/action-llama/gateway/host/pluginhost"
@@ -106,6 +108,7 @@ func (a *App) install(ctx context.Context, next *snapshot) (left <-chan struct{}
 	}
 	left = a.ingest.Update(next.routes)
 	a.metrics.unavailable(next.routes)
+	a.log.SetLevel(hclog.LevelFromString(next.project.Gateway.LogLevel)) // and of all that were made of it
 	select {
 	case a.sources <- struct{}{}:
 	default: // they will be looked at

@@ -48,17 +48,13 @@ func writeJSON(s Streams, v any) error {
 }
 
 // logger writes to stderr: stdout is for data.
-func logger(s Streams, level string, asJSON bool) (hclog.Logger, error) {
-	l := hclog.LevelFromString(level)
-	if l == hclog.NoLevel {
-		return nil, fmt.Errorf("--log-level %q is none of trace, debug, info, warn and error", level)
-	}
+func logger(s Streams, level string, asJSON bool) hclog.Logger {
 	colour := hclog.ColorOff
 	if s.ErrTerminal && !s.NoColor {
 		colour = hclog.ForceColor
 	}
 	return hclog.New(&hclog.LoggerOptions{
-		Name: "al", Level: l, Output: s.Err, JSONFormat: asJSON, Color: colour,
+		Name: "al", Level: hclog.LevelFromString(level), Output: s.Err, JSONFormat: asJSON, Color: colour,
 		ColorHeaderOnly: true, TimeFormat: "15:04:05.000",
-	}), nil
+	})
 }

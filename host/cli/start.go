@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -68,7 +69,7 @@ Under systemd it listens on the socket of its unit, if that has one.`,
 	cmd.Flags().IntVar(&o.port, "port", 0, "port to listen on, instead of [gateway] port; 0 takes any free one")
 	cmd.Flags().BoolVar(&o.expose, "expose", false, "listen on every address of this machine")
 	cmd.Flags().BoolVar(&o.takeover, "takeover", false, "take over from the gateway that runs on the project, if one does")
-	cmd.Flags().StringVar(&o.logLevel, "log-level", "info", "trace, debug, info, warn or error")
+	cmd.Flags().StringVar(&o.logLevel, "log-level", "", "trace, debug, info, warn or error, instead of [gateway] logLevel")
 	cmd.Flags().BoolVar(&o.logJSON, "log-json", false, "log in JSON")
 	cmd.MarkFlagsMutuallyExclusive("host", "expose")
 	return cmd
@@ -82,6 +83,9 @@ func (o startOptions) overrides() map[string]string {
 	if o.expose {
 		out["gateway.host"] = "0.0.0.0"
 	}
+	if o.logLevel != "" {
+		out["gateway.logLevel"] = o.logLevel
+	}
 	if o.portSet {
 		out["gateway.port"] = strconv.Itoa(o.port)
 	}
@@ -89,9 +93,11 @@ func (o startOptions) overrides() map[string]string {
 }
 
 func runStart(ctx context.Context, o startOptions) error {
-	log, err := logger(o.streams, o.logLevel, o.logJSON)
-	if err != nil {
-		return &usageError{err: err, usage: "Run al start --help for the flags.\n"}
+	if o.logLevel != "" && !slices.Contains(config.LogLevels(), o.logLevel) {
+		return &usageError{
+			err:   fmt.Errorf("--log-level %q is none of trace, debug, info, warn and error", o.logLevel),
+			usage: "Run al start --help for the flags.\n",
+		}
 	}
 	p, credentials, warnings, err := load(o.streams, o.project, o.overrides())
 	if err != nil {
@@ -101,6 +107,7 @@ func runStart(ctx context.Context, o startOptions) error {
 	if err := closeStdin(); err != nil {
 		return err
 	}
+	log := logger(o.streams, p.Gateway.LogLevel, o.logJSON)
 	listener, err := handover.Inherited()
 	if err != nil {
 		return fmt.Errorf("not started: the socket of systemd: %w", err)

@@ -62,6 +62,8 @@ func projectSettings() []setting[Project] {
 			"Whether the gateway takes up changed files by itself. al reload does so at any time."),
 		boolean("gateway.ui", true, func(p *p) *bool { return &p.Gateway.UI },
 			"Whether there is the live page at /, for those who have the gateway's API key."),
+		text("gateway.logLevel", "info", func(p *p) *string { return &p.Gateway.LogLevel },
+			"How much the gateway logs: trace, debug, info, warn or error. It may be changed while the gateway runs."),
 
 		secret("store.url", func(p *p) *Secret { return &p.Store.URL },
 			`"postgres://user:password@host/database" to share work between several hosts. Without it, .al/al.db is used.`),

@@ -11,6 +11,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -169,6 +170,7 @@ func (l *loader) loadProject() {
 	l.checkRunner(&p.Runner)
 	l.checkStore(root)
 	l.checkHost(root)
+	l.checkLogLevel(root)
 	if p.Plugins.Dir != "" && !filepath.IsAbs(p.Plugins.Dir) {
 		p.Plugins.Dir = filepath.Join(p.Dir, p.Plugins.Dir)
 	}
@@ -202,6 +204,18 @@ func (l *loader) checkGateway(e *entry) {
 		l.problems.add(Errorf(in.value.pos, "gateway.maxInflightBytes is %s, less than one body of gateway.maxBodyBytes (%s)",
 			formatSize(g.MaxInflightBytes), formatSize(g.MaxBodyBytes)).WithFix("raise it, or remove it for the default"))
 	}
+}
+
+// LogLevels are what gateway.logLevel may be.
+func LogLevels() []string { return []string{"trace", "debug", "info", "warn", "error"} }
+
+func (l *loader) checkLogLevel(root *value) {
+	got, known := l.project.Gateway.LogLevel, LogLevels()
+	if slices.Contains(known, got) {
+		return
+	}
+	l.problems.add(Errorf(l.origin(root, "gateway.logLevel"), "gateway.logLevel is none of %s: %q", list(known), shorten(got)).
+		WithFix("write one of them"))
 }
 
 func (l *loader) checkStore(root *value) {

@@ -39,7 +39,7 @@ Do it.
 		HistoryRetentionDays: 14, HistoryMaxBytes: 2147483648, MaxAttempts: 2,
 		Gateway: Gateway{
 			Host: "127.0.0.1", Port: 8080, MaxBodyBytes: 33554432, MaxInflightBytes: 134217728,
-			ReadTimeout: 30 * time.Second, ShutdownGrace: 30 * time.Second, AutoReload: true, UI: true,
+			ReadTimeout: 30 * time.Second, ShutdownGrace: 30 * time.Second, AutoReload: true, UI: true, LogLevel: "info",
 		},
 		Store:   Store{Lease: time.Minute},
 		Plugins: Plugins{StartTimeout: 10 * time.Second, CallTimeout: 5 * time.Second, MaxMemoryBytes: 1 << 30},
@@ -73,6 +73,7 @@ readTimeout = "1m30s"
 shutdownGrace = 0
 autoReload = false
 ui = false
+logLevel = "warn"
 
 [store]
 url = "postgres://al:hunter2@db/al"
@@ -135,7 +136,7 @@ Look around.
 		HistoryRetentionDays: 7, HistoryMaxBytes: 1610612736, MaxAttempts: 5,
 		Gateway: Gateway{
 			Host: "::1", Port: 0, MaxBodyBytes: 1000000, MaxInflightBytes: 8000000,
-			ReadTimeout: 90 * time.Second, ShutdownGrace: 0,
+			ReadTimeout: 90 * time.Second, ShutdownGrace: 0, LogLevel: "warn",
 		},
 		Store:  Store{URL: NewSecret("postgres://al:hunter2@db/al"), Lease: 90 * time.Second},
 		Runner: Runner{Command: []string{"claude", "-p"}},

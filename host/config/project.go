@@ -38,6 +38,7 @@ type Gateway struct {
 	ShutdownGrace    time.Duration
 	AutoReload       bool // when the files change
 	UI               bool // the live page
+	LogLevel         string
 }
 
 // Store is [store].

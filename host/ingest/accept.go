@@ -37,9 +37,9 @@ func (d *accepting) passed(stage string, since time.Time) {
 }
 
 // kept says that there is a receipt of the delivery.
-func (d *accepting) kept() {
+func (d *accepting) kept(outcome job.Outcome) {
 	if d.trip != nil {
-		d.trip.receipt = d.id
+		d.trip.receipt, d.trip.outcome, d.trip.sources = d.id, outcome, d.sources
 	}
 }
 
@@ -76,7 +76,7 @@ func (d *accepting) deadLetter(ctx context.Context, cause error) answer {
 		return d.notStored(err)
 	}
 	d.passed(stageCommit, began)
-	d.kept()
+	d.kept(r.Outcome)
 	d.h.quiet.log("delivery not understood: kept as a dead letter", r.Provider, "receipt", r.ID, "error", cause)
 	return refuse(http.StatusBadRequest, "unparseable", "signed, but not a payload of this vendor; receipt "+r.ID)
 }
@@ -134,7 +134,7 @@ func (d *accepting) record(ctx context.Context, routes *Routes, events []sdk.Eve
 		if err != nil {
 			return sum, nil, err
 		}
-		d.kept()
+		d.kept(accepted.Outcome(job.Queued))
 		plan.settle(accepted)
 		sum.count(accepted)
 		// A merged event may have filled its burst, which starts at once then.
@@ -270,7 +270,7 @@ func sensitive(paths []string) []string {
 // note records a delivery that started nothing without making anybody wait.
 func (d *accepting) note(r job.Receipt) {
 	if d.h.store.Note(r) {
-		d.kept()
+		d.kept(r.Outcome)
 	} else {
 		d.h.quiet.log("receipts of deliveries that started nothing are not kept: the disk is too slow", r.Provider)
 	}
@@ -304,9 +304,8 @@ func (d *accepting) report(sum Summary, fates []job.Outcome) {
 			d.h.metrics.heard.hear(source, d.start)
 		}
 	}
-	if d.h.log.IsDebug() {
-		d.h.log.Debug("delivery", "provider", provider, "receipt", sum.Receipt, "sources", d.sources,
-			"events", sum.Events, "matched", sum.Matched, "queued", sum.Queued, "dropped", sum.Dropped)
+	if d.trip != nil {
+		d.trip.sum = sum
 	}
 }
 

@@ -105,6 +105,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.write(w)
 	took := h.now().Sub(start)
 	h.metrics.answered(typ, a, took, t.receipt)
+	t.log(h.log, a, took)
 	if known {
 		h.metrics.against(typ, route.Descriptor.ReplyDeadline, took, a)
 	}
@@ -115,6 +116,20 @@ type trip struct {
 	m        *metrics
 	provider string
 	receipt  string // empty when nothing of it is kept
+	outcome  job.Outcome
+	sources  []string
+	sum      Summary
+}
+
+// log writes the one line about a delivery of which there is a record. Those that
+// are refused without one have theirs where that is decided, and not all of them.
+func (t *trip) log(log hclog.Logger, a answer, took time.Duration) {
+	if t.receipt == "" || !log.IsInfo() {
+		return
+	}
+	log.Info("delivery", "receipt", t.receipt, "provider", t.provider, "sources", t.sources, "outcome", t.outcome,
+		"events", t.sum.Events, "matched", t.sum.Matched, "queued", t.sum.Queued, "dropped", t.sum.Dropped,
+		"code", a.status, "duration", took.Round(time.Microsecond))
 }
 
 // passed tells of a stage that is over.

@@ -70,6 +70,9 @@ func (d *Dispatcher) start(storeCtx context.Context, c store.Claimed, began time
 func (d *Dispatcher) supervise(ctx, storeCtx context.Context, a *active) bool {
 	c := a.claimed
 	log := d.log.With("agent", c.Job.Agent, "run", c.Run.ID, "job", c.Job.ID, "attempt", c.Job.Attempt)
+	if c.Job.Receipt != "" {
+		log = log.With("receipt", c.Job.Receipt, "provider", c.Job.Provider)
+	}
 	log.Info("run started", "trigger", c.Job.Trigger)
 	began := time.Now() // keeps the monotonic clock, which opts.Now may not
 	d.metrics.started(c)
