@@ -111,7 +111,9 @@
     if (answer.status === 401) { location.reload(); return; }
     if (answer.redirected && new URL(answer.url).pathname !== location.pathname) { location.replace(answer.url); return; }
     if (!answer.ok) return;
-    const next = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const text = await answer.text().catch(() => "");
+    if (!text) return;
+    const next = new DOMParser().parseFromString(text, "text/html");
     const newest = deliveries()[0]?.pathname || "";
     for (const part of [".top nav", "main", "footer"]) {
       const mine = document.querySelector(part), theirs = next.querySelector(part);
