@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"sync"
 	"syscall"
 	"time"
 
@@ -147,28 +148,33 @@ func (f *fleet) must(statements ...string) {
 
 func (f *fleet) databaseAnswers() { f.must(`SELECT 1`) }
 
-// exhausted takes all the connections that the database has, also those that
-// hosts had.
-func (f *fleet) exhausted(d time.Duration) {
-	ctx := f.t.Context()
-	var taken []*pgx.Conn
-	defer func() {
-		for _, c := range taken {
-			_ = c.Close(ctx)
+// exhausted takes all the connections that the database has for so long, also
+// those that hosts had.
+func (f *fleet) exhausted(d time.Duration) { f.exhaustedWhile(func() { f.pause(d) }) }
+
+func (f *fleet) exhaustedWhile(something func()) {
+	ctx, cancel := context.WithCancel(f.t.Context())
+	var taking sync.WaitGroup
+	taking.Go(func() {
+		var taken []*pgx.Conn
+		defer func() {
+			for _, c := range taken {
+				_ = c.Close(context.WithoutCancel(ctx))
+			}
+		}()
+		for ctx.Err() == nil {
+			c, err := pgx.Connect(ctx, f.db.URL())
+			if err == nil {
+				taken = append(taken, c)
+				continue
+			}
+			if len(taken) > 0 {
+				_, _ = taken[0].Exec(ctx, endConnections)
+			}
+			pauseFor(ctx, 50*time.Millisecond)
 		}
-	}()
-	for until := time.Now().Add(d); ; {
-		c, err := pgx.Connect(ctx, f.db.URL())
-		if err == nil {
-			taken = append(taken, c)
-			continue
-		}
-		if !time.Now().Before(until) {
-			return
-		}
-		if len(taken) > 0 {
-			_, _ = taken[0].Exec(ctx, endConnections)
-		}
-		f.pause(50 * time.Millisecond)
-	}
+	})
+	something()
+	cancel()
+	taking.Wait()
 }

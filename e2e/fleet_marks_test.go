@@ -34,7 +34,7 @@ type fleetMarks struct {
 }
 
 type markedHost struct {
-	frozen  bool // SIGSTOP, and not yet over it
+	frozen  bool // by SIGSTOP
 	settled bool // it has had the time to notice what it missed
 }
 
@@ -174,8 +174,8 @@ func (m *fleetMarks) hostChanged(what string, pid int) error {
 
 // begin sees to it that a run has no other beside it that it may not have. Runs
 // that were under way while their host was stopped do not count: nobody could
-// end them when their leases did. Nor does one count that begins beside another
-// in the moments after its host woke up.
+// end them when their leases did. Nor do those count that begin in the moments
+// after it woke up.
 func (m *fleetMarks) begin(r *fleetRun) error {
 	m.started++
 	if m.runs[r.id] != nil {
@@ -188,7 +188,7 @@ func (m *fleetMarks) begin(r *fleetRun) error {
 		r.to = m.line
 		return nil
 	}
-	r.stopped = h.frozen
+	r.stopped = h.frozen || !h.settled
 	total, same, beside := 0, 0, ""
 	for _, other := range m.running {
 		if other.stopped {
@@ -214,8 +214,7 @@ func (m *fleetMarks) begin(r *fleetRun) error {
 	case total+1 > fleetScale:
 		err = fmt.Errorf("%d runs at once, the scale of the project is %d", total+1, fleetScale)
 	}
-	if err != nil && (r.stopped || !h.settled) {
-		r.stopped = true
+	if err != nil && r.stopped {
 		m.excused++
 		return nil
 	}

@@ -15,10 +15,12 @@ func readFleetRecord(t *testing.T, url string, after int64) *crashRecord {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	c, err := pgx.Connect(ctx, url)
-	if err != nil {
-		t.Fatal(err)
-	}
+	var c *pgx.Conn
+	var err error
+	await(t, "the database answers", func() bool {
+		c, err = pgx.Connect(ctx, url)
+		return err == nil
+	}, func() string { return err.Error() })
 	defer func() { _ = c.Close(ctx) }()
 	tx, err := c.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
 	if err != nil {

@@ -15,7 +15,7 @@ const (
 	fleetScale       = 8 // of the project, on all hosts together
 	fleetRetries     = 2
 	fleetMaxAttempts = 4
-	fleetLease       = 6 * time.Second
+	fleetLease       = 8 * time.Second
 )
 
 // fleetAgents are those of the crash test that make sense on several machines
