@@ -20,7 +20,7 @@ import (
 	"github.com/action-llama/gateway/host/store/pgtest"
 )
 
-// pair is some hosts whose only agent runs until it is let go or told to end.
+// pair is two hosts whose only agent runs until it is let go or told to end.
 type pair struct {
 	t      *testing.T
 	db     *pgtest.Cluster
@@ -28,7 +28,7 @@ type pair struct {
 	shared string
 }
 
-func newPair(t *testing.T, hosts int) *pair {
+func newPair(t *testing.T, lease time.Duration) *pair {
 	p := &pair{t: t, db: newFleetDatabase(t), shared: t.TempDir()}
 	files := map[string]string{
 		"config.toml": fmt.Sprintf(`
@@ -43,7 +43,7 @@ command = ["sh", "harness.sh"]
 [webhooks.main]
 type = "github"
 credential = "main"
-`, fleetLease),
+`, lease),
 		"harness.sh": strings.ReplaceAll(strings.TrimLeft(`
 cd @shared@ || exit 99
 trap 'echo "end $AL_RUN_ID 143" >>marks; exit 143' TERM
@@ -54,7 +54,7 @@ echo "end $AL_RUN_ID 0" >>marks
 		"agents/dev/SKILL.md":    "Wait.\n",
 		"agents/dev/config.toml": "scale = 1\nmaxWorkQueueSize = 1000\n[[webhooks]]\nsource = \"main\"\nevents = [\"issues\"]\n",
 	}
-	for i := range hosts {
+	for i := range 2 {
 		h := newFleetHost(t, strconv.Itoa(i+1), p.db, files)
 		p.hosts = append(p.hosts, h)
 		h.up(func(*gateway) {})
@@ -151,7 +151,8 @@ func (h *fleetHost) command(args ...string) {
 
 // A command reaches the runs of all hosts, whichever it is given on.
 func TestCommandsReachTheRunsOfOtherHosts(t *testing.T) {
-	p := newPair(t, 2)
+	t.Parallel()
+	p := newPair(t, fleetLease)
 	p.hosts[0].now.mustSend(issue("1"))
 	run, pid, _, other := p.begun(1)
 
@@ -171,16 +172,16 @@ func TestCommandsReachTheRunsOfOtherHosts(t *testing.T) {
 		}
 	}
 	other.command("resume", "dev")
-	run, _, by, other := p.begun(2)
+	run, _, _, other = p.begun(2)
 	other.command("kill", "dev") // all runs of the agent
 	p.awaitState(run, "failed")
-	_ = by
 }
 
 // A host that stands still for longer than its lease loses its run to another.
 // When it goes on it ends its own, and records nothing.
 func TestAHostThatWakesUpHasLostItsRun(t *testing.T) {
-	p := newPair(t, 2)
+	t.Parallel()
+	p := newPair(t, fleetLease)
 	p.hosts[0].now.mustSend(issue("1"))
 	first, pid, asleep, _ := p.begun(1)
 	asleep.freeze(true)
@@ -206,12 +207,14 @@ func TestAHostThatWakesUpHasLostItsRun(t *testing.T) {
 // A host that can not reach the database ends its runs before another may begin
 // them.
 func TestAHostThatIsCutOffEndsItsRuns(t *testing.T) {
+	t.Parallel()
 	for name, cut := range map[string]func(*wire){
 		"refused": (*wire).cut,
 		"silent":  (*wire).silence,
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := newPair(t, 2)
+			t.Parallel()
+			p := newPair(t, fleetLease)
 			p.hosts[0].now.mustSend(issue("1"))
 			first, _, by, other := p.begun(1)
 			cut(by.wire)
@@ -236,7 +239,8 @@ func TestAHostThatIsCutOffEndsItsRuns(t *testing.T) {
 
 // A host that is killed loses its run to another, too.
 func TestTheJobsOfADeadHostAreTakenOver(t *testing.T) {
-	p := newPair(t, 2)
+	t.Parallel()
+	p := newPair(t, fleetLease)
 	p.hosts[0].now.mustSend(issue("1"))
 	first, _, by, other := p.begun(1)
 	by.now.kill()
@@ -251,10 +255,11 @@ func TestTheJobsOfADeadHostAreTakenOver(t *testing.T) {
 
 // Whatever is wrong with the database, a delivery is refused in time and taken
 // again when it is well; no host has to be started again, and no run of theirs
-// ends, as long as it lasts no longer than a lease.
+// ends if it is well before the leases end.
 func TestTheDatabaseIsNotWellForAWhile(t *testing.T) {
+	t.Parallel()
 	const vendorWaits = 10 * time.Second // GitHub's
-	p := newPair(t, 2)
+	p := newPair(t, 10*patience)
 	f := &fleet{t: t, db: p.db, faults: map[string]int{}}
 	p.hosts[0].now.mustSend(issue("running"))
 	run, _, _, _ := p.begun(1)

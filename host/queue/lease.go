@@ -39,7 +39,7 @@ func (d *Dispatcher) keepLeases(ctx context.Context) {
 		err := d.renew(ctx)
 		// Only behind a renewal that worked: after a sleep of the machine our
 		// own leases have ended too, and must not be taken for a dead host's.
-		if err == nil && !d.leaving() && time.Since(recovered) >= d.opts.Lease {
+		if err == nil && !d.leaving() && time.Since(recovered) >= d.recoverEvery() {
 			recovered = time.Now()
 			err = d.giveBack(ctx, d.opts.Now())
 		}
@@ -65,6 +65,15 @@ func (d *Dispatcher) keepLeases(ctx context.Context) {
 			wait = min(wait, max(0, time.Until(next)))
 		}
 	}
+}
+
+// recoverEvery is how often runs of hosts that died are looked for. Where there
+// are others, their jobs wait for it.
+func (d *Dispatcher) recoverEvery() time.Duration {
+	if d.opts.Fence {
+		return d.opts.Lease / 3
+	}
+	return d.opts.Lease
 }
 
 // fence ends the runs whose lease was not renewed for so long that they have to
