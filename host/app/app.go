@@ -27,6 +27,7 @@ import (
 	"github.com/action-llama/gateway/host/queue"
 	"github.com/action-llama/gateway/host/runner"
 	"github.com/action-llama/gateway/host/store"
+	"github.com/action-llama/gateway/host/tracing"
 	"github.com/action-llama/gateway/host/version"
 )
 
@@ -76,7 +77,8 @@ type App struct {
 	providers   Providers
 	rewire      chan struct{} // a provider came up: what it says may be new
 	metrics     *metrics
-	sources     chan struct{} // they changed: there may be some that nothing is known of
+	tracer      *tracing.Tracer // nil when nobody wants traces
+	sources     chan struct{}   // they changed: there may be some that nothing is known of
 	ingest      *ingest.Handler
 	dispatcher  *queue.Dispatcher
 	cron        *cron.Scheduler
@@ -120,6 +122,9 @@ func New(ctx context.Context, o Options) (app *App, err error) {
 		return nil, err
 	}
 
+	if err := a.startTracing(ctx, o.Project.Gateway.OTLPEndpoint); err != nil {
+		return nil, err
+	}
 	registry := prometheus.NewRegistry()
 	m := newMetrics(registry)
 	a.metrics = m
@@ -354,7 +359,7 @@ func (a *App) prepareWork(ctx context.Context, p *config.Project, registry *prom
 		Store: intake{a}, Wake: a.dispatcher.Wake, Cancel: a.dispatcher.CancelRun,
 		Log: a.log.Named("ingest"), Registerer: registry,
 		MaxBodyBytes: p.Gateway.MaxBodyBytes, MaxInflightBytes: p.Gateway.MaxInflightBytes,
-		Now: a.store.now, Proved: a.use.used,
+		Now: a.store.now, Proved: a.use.used, Passed: a.passed(),
 	})
 	return nil
 }

@@ -47,7 +47,11 @@ func (a *App) execute(ctx context.Context, c store.Claimed) queue.Result {
 			cancel(runner.ErrShutdown)
 		}
 	})()
+	if a.tracer != nil {
+		spec.Traceparent = a.tracer.Parent(c.Job.Receipt, c.Run.ID)
+	}
 	result := a.runner.Run(run, spec)
+	a.traceRun(c, result)
 	return queue.Result{State: result.State, ExitCode: result.ExitCode, Reason: result.Reason, Launched: result.Launched}
 }
 

@@ -60,6 +60,7 @@ func changedSettings(before, after *Project) []string {
 func needRestart() []string {
 	return []string{
 		"gateway.host", "gateway.port", "gateway.maxBodyBytes", "gateway.maxInflightBytes", "gateway.readTimeout",
+		"gateway.otlpEndpoint",
 		"store.url", "store.urlFile", "store.lease", "maxAttempts",
 		"plugins.dir", "plugins.startTimeout", "plugins.callTimeout", "plugins.maxMemoryBytes", "plugins.env",
 	}

@@ -64,6 +64,8 @@ func projectSettings() []setting[Project] {
 			"Whether there is the live page at /, for those who have the gateway's API key."),
 		text("gateway.logLevel", "info", func(p *p) *string { return &p.Gateway.LogLevel },
 			"How much the gateway logs: trace, debug, info, warn or error. It may be changed while the gateway runs."),
+		text("gateway.otlpEndpoint", "", func(p *p) *string { return &p.Gateway.OTLPEndpoint },
+			`A collector that takes traces, as OTLP over HTTP: "http://127.0.0.1:4318". Without it, OTEL_EXPORTER_OTLP_ENDPOINT counts; without both, there are none.`),
 
 		secret("store.url", func(p *p) *Secret { return &p.Store.URL },
 			`"postgres://user:password@host/database" to share work between several hosts. Without it, .al/al.db is used.`),

@@ -39,6 +39,7 @@ type Gateway struct {
 	AutoReload       bool // when the files change
 	UI               bool // the live page
 	LogLevel         string
+	OTLPEndpoint     string // of a collector of traces; empty for none
 }
 
 // Store is [store].

@@ -32,7 +32,7 @@ type accepting struct {
 // passed tells of a stage that began at a time and is over.
 func (d *accepting) passed(stage string, since time.Time) {
 	if d.trip != nil {
-		d.trip.passed(stage, d.h.now().Sub(since))
+		d.trip.passed(stage, since, d.h.now())
 	}
 }
 

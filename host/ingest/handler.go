@@ -22,7 +22,7 @@ type Store interface {
 	Note(r job.Receipt) bool
 }
 
-// Options of a Handler. All but Proved are needed.
+// Options of a Handler. All but Proved and Passed are needed.
 type Options struct {
 	Store Store
 	Wake  func() // called after jobs were queued; must not block
@@ -36,6 +36,25 @@ type Options struct {
 	Now              func() time.Time
 	// Proved is told which credential proved a delivery; it must not block.
 	Proved func(typ, instance string, at time.Time)
+	// Passed is told of each delivery of which there is a record, once it was
+	// answered; it must not block. Nil keeps no note of when each stage was.
+	Passed func(Passage)
+}
+
+// Passage is the way of a delivery.
+type Passage struct {
+	Receipt    string
+	Provider   string
+	Outcome    job.Outcome
+	Code       int
+	Start, End time.Time
+	Stages     []Stage
+}
+
+// Stage of a delivery.
+type Stage struct {
+	Name       string
+	Start, End time.Time
 }
 
 // Handler answers deliveries. It serves the patterns of Register.
@@ -50,6 +69,7 @@ type Handler struct {
 	maxBody int64
 	now     func() time.Time
 	proved  func(typ, instance string, at time.Time)
+	told    func(Passage)
 	routes  current
 }
 
@@ -67,6 +87,7 @@ func New(o Options) *Handler {
 		maxBody: o.MaxBodyBytes,
 		now:     o.Now,
 		proved:  o.Proved,
+		told:    o.Passed,
 	}
 	if h.proved == nil {
 		h.proved = func(string, string, time.Time) {}
@@ -100,12 +121,17 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		typ = unknownProvider
 	}
 
-	t := trip{m: h.metrics, provider: typ}
+	t := trip{m: h.metrics, provider: typ, noting: h.told != nil}
 	a := h.answer(r, routes, route, start, &t)
 	a.write(w)
 	took := h.now().Sub(start)
 	h.metrics.answered(typ, a, took, t.receipt)
 	t.log(h.log, a, took)
+	if t.noting && t.receipt != "" {
+		h.told(Passage{
+			Receipt: t.receipt, Provider: typ, Outcome: t.outcome, Code: a.status, Start: start, End: start.Add(took), Stages: t.stages,
+		})
+	}
 	if known {
 		h.metrics.against(typ, route.Descriptor.ReplyDeadline, took, a)
 	}
@@ -119,6 +145,8 @@ type trip struct {
 	outcome  job.Outcome
 	sources  []string
 	sum      Summary
+	noting   bool
+	stages   []Stage
 }
 
 // log writes the one line about a delivery of which there is a record. Those that
@@ -133,8 +161,11 @@ func (t *trip) log(log hclog.Logger, a answer, took time.Duration) {
 }
 
 // passed tells of a stage that is over.
-func (t *trip) passed(stage string, took time.Duration) {
-	t.m.stage.WithLabelValues(t.provider, stage).Observe(took.Seconds())
+func (t *trip) passed(stage string, began, ended time.Time) {
+	t.m.stage.WithLabelValues(t.provider, stage).Observe(ended.Sub(began).Seconds())
+	if t.noting {
+		t.stages = append(t.stages, Stage{stage, began, ended})
+	}
 }
 
 // The vendor's deadline is for its whole wait. What is left of it after the
@@ -169,7 +200,7 @@ func (h *Handler) answer(r *http.Request, routes *Routes, route *Route, start ti
 		return unavailable("provider_down", "the provider of this type is not running")
 	}
 	read := h.now()
-	t.passed(stageRead, read.Sub(start))
+	t.passed(stageRead, start, read)
 
 	req := sdk.Request{
 		Method:     r.Method,
@@ -185,7 +216,7 @@ func (h *Handler) answer(r *http.Request, routes *Routes, route *Route, start ti
 	defer cancel()
 
 	delivery, err := h.ask(ctx, route, req, cand, share(left, providerShare))
-	t.passed(stageProvider, h.now().Sub(read))
+	t.passed(stageProvider, read, h.now())
 	for _, secret := range cand.matched(delivery) {
 		h.proved(route.Descriptor.Credential.Type, secret.Instance, start)
 	}

@@ -38,6 +38,9 @@ func environ(spec Spec, f files) ([]string, error) {
 		"AL_CONTEXT_FILE": f.context,
 		"AL_ATTEMPT":      strconv.Itoa(spec.Attempt),
 	}
+	if spec.Traceparent != "" {
+		own["TRACEPARENT"] = spec.Traceparent
+	}
 	if f.credentials != "" {
 		own["AL_CREDENTIALS_PATH"] = f.credentials
 	}

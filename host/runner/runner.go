@@ -155,6 +155,8 @@ type Spec struct {
 	// Merged are the events that came after the first of a burst, in order.
 	Merged   []job.Event
 	Schedule string // the cron expression, for people
+	// Traceparent is TRACEPARENT of the harness; empty for none.
+	Traceparent string
 
 	// Timeout ends the run, hooks before the harness included. Defaults to
 	// 900 s. Those after it get five minutes of their own.
