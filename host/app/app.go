@@ -333,7 +333,8 @@ func (a *App) prepareWork(ctx context.Context, p *config.Project, registry *prom
 		Registerer: registry, MaxAttempts: p.MaxAttempts, Retry: a.retryAt,
 		Exclusive: !a.store.shared, // the project is locked, and the store is a file in it
 		Living:    a.livingHosts, Fence: a.store.shared, Lease: a.store.lease,
-		Now: a.store.now,
+		Labels: func() []string { return a.config.get().project.Labels },
+		Now:    a.store.now,
 	})
 	if err != nil {
 		return err

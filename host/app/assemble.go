@@ -70,6 +70,9 @@ func (a *App) unrunnable(p *config.Project) config.Problems {
 		}
 	}
 	for _, agent := range p.Agents {
+		if len(lacking(p, agent)) > 0 {
+			continue // its runs are another host's
+		}
 		at := agent.Runner.Pos
 		if at == (config.Pos{}) {
 			at = agent.Pos

@@ -44,6 +44,7 @@ func (c *checker) checkAgents(ctx context.Context) {
 		if agent.Scale == 0 {
 			continue // a disabled agent may be unfinished
 		}
+		c.checkLabels(agent)
 		c.checkCredentials(agent)
 		c.checkSkill(agent)
 		if agent.Schedule != "" {
@@ -140,7 +141,7 @@ func (c *checker) checkHarnesses(ctx context.Context) {
 	}
 	var uses []*use
 	for _, agent := range c.p.Agents {
-		if agent.Scale == 0 {
+		if agent.Scale == 0 || len(lacking(c.p, agent)) > 0 {
 			continue
 		}
 		at := agent.Runner.Pos

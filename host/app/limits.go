@@ -18,6 +18,7 @@ func limitsOf(p *config.Project) store.Limits {
 			Agent: a.Name, Scale: a.Scale, Capacity: a.MaxWorkQueueSize,
 			Budget:     store.Budget{PerHour: a.MaxRunsPerHour, PerDay: a.MaxRunsPerDay},
 			DropBeyond: a.OnLimit == "drop",
+			RunsOn:     a.RunsOn,
 		})
 	}
 	return l

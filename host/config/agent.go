@@ -148,6 +148,8 @@ func (l *loader) agent(a *Agent, root *value, broken bool) {
 			a.Params = l.params(e)
 		case "runner":
 			l.agentRunner(e, a)
+		case "runsOn":
+			a.RunsOn = l.labelList(e, "runsOn")
 		case "hooks":
 			a.Hooks = l.hooks(e)
 		case "harness":

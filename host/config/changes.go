@@ -50,6 +50,9 @@ func changedSettings(before, after *Project) []string {
 	if !slices.Equal(before.Runner.Command, after.Runner.Command) {
 		out = append(out, "runner.command")
 	}
+	if !slices.Equal(before.Labels, after.Labels) {
+		out = append(out, "runner.labels")
+	}
 	if !reflect.DeepEqual(before.Plugins.Env, after.Plugins.Env) {
 		out = append(out, "plugins.env")
 	}

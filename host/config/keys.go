@@ -127,6 +127,8 @@ func listedKeys() []Key {
 	return []Key{
 		{projectFile, "runner.command", "", "",
 			`What a run executes, with the prompt on its standard input: ["claude", "-p"]. Instead of harness.`},
+		{projectFile, "runner.labels", "", labelsEnv,
+			`What this host has that others have not: ["gpu", "vpn"]. In the environment a list with commas, since the hosts of one database share the file.`},
 		{projectFile, "plugins.env", "", "",
 			`Variables of the host that a provider's process may see, by provider type: mytype = ["HTTPS_PROXY"].`},
 		{projectFile, "webhooks.<name>.type", "", "",
@@ -135,6 +137,8 @@ func listedKeys() []Key {
 			`Whose signature to accept: an instance of the provider's credential ("MyOrg"), with its type ("my_secret:MyOrg"), or a list while one replaces the other. Without it, unsigned requests are taken.`},
 		{projectFile, "webhooks.<name>.allowUnsigned", "", "",
 			"false makes a missing credential an error. true changes nothing. All other keys are settings of the source's provider, if it has any; its page lists them."},
+		{anyAgent, "runsOn", "", "",
+			`Labels that a host must have to run it: ["gpu"]. Its jobs wait for one that has all of them.`},
 		{anyAgent, "credentials", "", "",
 			`What its runs get to see: ["api_token", "git_ssh:work"]. A name without an instance means "default".`},
 		{anyAgent, "webhooks[].source", "", "",

@@ -92,7 +92,7 @@ func (l *loader) settings(root *value) {
 // misspelledEnv warns of variables that were probably meant to be one of ours:
 // nothing else would ever tell.
 func (l *loader) misspelledEnv(all []setting[Project]) {
-	var known []string
+	known := []string{labelsEnv}
 	for _, s := range all {
 		known = append(known, s.env())
 	}

@@ -143,6 +143,7 @@ func (l *loader) loadProject() {
 			p.Runner.Pos = e.value.pos
 			l.section(e, nil)
 			l.command(e, &p.Runner)
+			l.labels(e)
 		case "plugins":
 			l.section(e, nil)
 			l.pluginEnv(e)
@@ -167,6 +168,7 @@ func (l *loader) loadProject() {
 	if len(p.Runner.Command) == 0 && p.Runner.Harness == "" {
 		p.Runner = instead
 	}
+	l.labelsFromEnv()
 	l.checkRunner(&p.Runner)
 	l.checkStore(root)
 	l.checkHost(root)

@@ -17,6 +17,8 @@ type Project struct {
 	MaxRunsPerHour       int   // started by any agent; 0 means no bound
 	MaxRunsPerDay        int
 
+	Labels []string // of this host
+
 	Gateway Gateway
 	Store   Store
 	Runner  Runner
@@ -108,6 +110,7 @@ type Agent struct {
 	// Params reach the prompt as JSON. Keys are exactly as written.
 	Params map[string]any
 	Runner Runner
+	RunsOn []string // labels that a host must have to run it
 	Hooks  Hooks
 	Skill  string // SKILL.md without its front matter, byte for byte
 

@@ -119,6 +119,9 @@ type Options struct {
 	// one that has handed over and finishes its runs. Their runs are never taken
 	// for lost. Nil knows of none.
 	Living func() ([]string, error)
+	// Labels are those of this host; jobs of agents that ask for others are
+	// left to others. Nil has none.
+	Labels func() []string
 	// Fence ends runs whose lease could not be renewed, early enough for them
 	// to be over when it ends: from then on another host may run their jobs.
 	// Without it they go on, for there is none that could.
@@ -165,6 +168,9 @@ func New(o Options) (*Dispatcher, error) {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Labels == nil {
+		o.Labels = func() []string { return nil }
 	}
 	m, err := newMetrics(o.Registerer)
 	if err != nil {
@@ -387,7 +393,9 @@ func (d *Dispatcher) claim(ctx context.Context) (*store.Claimed, error) {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	now := d.opts.Now()
-	return d.opts.Store.Claim(ctx, store.Claim{Host: d.opts.Host, At: now, Until: now.Add(d.opts.Lease), Run: job.NewID(now)})
+	return d.opts.Store.Claim(ctx, store.Claim{
+		Host: d.opts.Host, At: now, Until: now.Add(d.opts.Lease), Run: job.NewID(now), Labels: d.opts.Labels(),
+	})
 }
 
 // untilDue returns for how long there will be nothing to claim, as far as this

@@ -34,12 +34,17 @@ const forever = 100 * 365 * 24 * time.Hour
 // alone.
 const renewWhileLeaving = time.Second
 
-// renewEvery is how often leases are renewed.
+// renewEvery is how often leases are renewed. Where a run ends for want of a
+// renewal, an outage of the store should find it with a lease as fresh as can be.
 func (d *Dispatcher) renewEvery() time.Duration {
-	if d.leaving() {
-		return min(d.opts.Lease/3, renewWhileLeaving)
+	every := d.opts.Lease / 3
+	if d.opts.Fence {
+		every = d.opts.Lease / 6
 	}
-	return d.opts.Lease / 3
+	if d.leaving() {
+		every = min(every, renewWhileLeaving)
+	}
+	return every
 }
 
 func (d *Dispatcher) leaving() bool {

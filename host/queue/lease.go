@@ -23,7 +23,7 @@ func (d *Dispatcher) keepLeases(ctx context.Context) {
 	var retry backoff
 	var said complaint
 	recovered := time.Now()
-	wait := d.opts.Lease / 3
+	wait := d.renewEvery()
 	stopping := d.stopping
 	for {
 		timer := time.NewTimer(wait)

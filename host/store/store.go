@@ -265,6 +265,8 @@ type AgentLimits struct {
 	// DropBeyond: jobs that come when a budget is used up are Limited instead
 	// of waiting for it.
 	DropBeyond bool
+	// RunsOn are labels that a host must have to run it.
+	RunsOn []string
 }
 
 // Budget bounds how many runs start, whatever becomes of them, in any hour and
@@ -280,6 +282,8 @@ type Claim struct {
 	At    time.Time
 	Until time.Time // when the lease ends unless it is renewed
 	Run   string    // id for the run
+	// Labels of the host. Agents that ask for others are passed over.
+	Labels []string
 }
 
 // Claimed is a job and the run that was started for it.

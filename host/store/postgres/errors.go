@@ -72,7 +72,7 @@ func withoutAddress(err error) error {
 	cause := connect.Unwrap()
 	for {
 		next := cause
-		if many, ok := cause.(interface{ Unwrap() []error }); ok { //nolint:errorlint // walks the tree itself
+		if many, ok := cause.(interface{ Unwrap() []error }); ok {
 			list := many.Unwrap()
 			if len(list) == 0 {
 				break

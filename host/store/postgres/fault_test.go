@@ -374,7 +374,7 @@ func newWire(t *testing.T, address string) *wire {
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	w := &wire{target: filepath.Join(q.Get("host"), ".s.PGSQL.5432")}
-	l, err := net.Listen("unix", filepath.Join(dir, ".s.PGSQL.5432")) //nolint:noctx // of a test
+	l, err := net.Listen("unix", filepath.Join(dir, ".s.PGSQL.5432"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -404,7 +404,7 @@ func (w *wire) cut() { w.loss.Store(true) }
 
 func (w *wire) carry(c net.Conn) {
 	defer func() { _ = c.Close() }()
-	s, err := net.Dial("unix", w.target) //nolint:noctx // of a test
+	s, err := net.Dial("unix", w.target)
 	if err != nil {
 		return
 	}

@@ -22,7 +22,7 @@ func (s *Store) SetLimits(ctx context.Context, l store.Limits) error {
 	for i, a := range l.Agents {
 		names[i], scale[i], capacity[i] = encodeText(a.Agent), a.Scale, a.Capacity
 		perHour[i], perDay[i], drop[i] = a.Budget.PerHour, a.Budget.PerDay, a.DropBeyond
-		runsOn[i] = "[]"
+		runsOn[i] = jsonList(encodeTexts(a.RunsOn))
 	}
 	err := s.alone(ctx, func(b *pgx.Batch) {
 		b.Queue(`SELECT al_set_limits($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,

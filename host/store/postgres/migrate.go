@@ -105,7 +105,7 @@ func newProvider(ctx context.Context, db *sql.DB) (*goose.Provider, error) {
 	id := fnv.New64a()
 	_, _ = id.Write([]byte("al schema " + schema.String)) // never fails
 	locker, err := lock.NewPostgresSessionLocker(
-		lock.WithLockID(int64(id.Sum64())), //nolint:gosec // any number will do
+		lock.WithLockID(int64(id.Sum64())),
 		lock.WithLockTimeout(1, 300),
 		lock.WithUnlockTimeout(1, 10),
 	)

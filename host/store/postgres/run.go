@@ -60,7 +60,7 @@ func exec(results pgx.BatchResults) error {
 func (s *Store) claim(ctx context.Context, c store.Claim, lease time.Duration) (out *store.Claimed, due bool, err error) {
 	err = s.alone(ctx, func(b *pgx.Batch) {
 		b.Queue(`SELECT due, claimed FROM al_claim($1, $2, $3, $4, $5)`,
-			encodeText(c.Host), s.at(c.At), int64(lease), encodeText(c.Run), encodeTexts(s.labels))
+			encodeText(c.Host), s.at(c.At), int64(lease), encodeText(c.Run), encodeTexts(c.Labels))
 		askClaimed(b, c.Run)
 	}, func(results pgx.BatchResults) error {
 		out = nil

@@ -45,7 +45,6 @@ type Store struct {
 
 	callersClock bool
 	lease        atomic.Int64 // of the last claim, in nanoseconds
-	labels       []string
 	unsure       unsure
 
 	closed  chan struct{}

@@ -216,7 +216,7 @@ func storedRow(columns []string, row transfer.Row) []any {
 			case slices.Contains(yesOrNo, columns[i]):
 				out[i] = v != 0
 			case columns[i] == "codec":
-				out[i] = int16(v) //nolint:gosec // one of two
+				out[i] = int16(v)
 			}
 		default:
 			out[i] = v

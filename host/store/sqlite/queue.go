@@ -62,6 +62,7 @@ type queueRow struct {
 	dropBeyond   bool
 	closedUntil  int64 // 0 for not closed
 	lastTick     int64 // 0 for none yet
+	runsOn       string
 }
 
 // queues are the rows that a transaction has looked at. Operations change them
@@ -113,7 +114,7 @@ func (t *tx) forgetQueues() { clear(t.queues) }
 func (t *tx) loadQueue(agent string) (queueRow, error) {
 	row := queueRow{agent: agent, capacity: defaultCapacity}
 	q := t.prepare(`SELECT scale, capacity, waiting, running, dropped, head, paused, paused_reason, resumed_after,
-		per_hour, per_day, drop_beyond, closed_until, last_tick FROM queues WHERE agent = ?`).text(agent)
+		per_hour, per_day, drop_beyond, closed_until, last_tick, runs_on FROM queues WHERE agent = ?`).text(agent)
 	ok, err := q.one()
 	if !ok {
 		return row, err
@@ -123,22 +124,23 @@ func (t *tx) loadQueue(agent string) (queueRow, error) {
 	row.dropped, row.head = q.ColumnInt64(4), q.ColumnInt64(5)
 	row.paused, row.pausedReason, row.resumedAfter = q.ColumnInt64(6) != 0, q.ColumnText(7), q.ColumnInt64(8)
 	row.budget, row.dropBeyond = budget{q.ColumnInt64(9), q.ColumnInt64(10)}, q.ColumnInt64(11) != 0
-	row.closedUntil, row.lastTick = q.ColumnInt64(12), q.ColumnInt64(13)
+	row.closedUntil, row.lastTick, row.runsOn = q.ColumnInt64(12), q.ColumnInt64(13), q.ColumnText(14)
 	return row, q.Reset()
 }
 
 func (t *tx) saveQueue(row *queueRow) error {
 	return t.prepare(`INSERT INTO queues (agent, scale, capacity, waiting, running, dropped, head, paused, paused_reason,
-			resumed_after, per_hour, per_day, drop_beyond, closed_until, last_tick)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+			resumed_after, per_hour, per_day, drop_beyond, closed_until, last_tick, runs_on)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (agent) DO UPDATE SET scale = excluded.scale, capacity = excluded.capacity,
 			waiting = excluded.waiting, running = excluded.running, dropped = excluded.dropped, head = excluded.head,
 			paused = excluded.paused, paused_reason = excluded.paused_reason, resumed_after = excluded.resumed_after,
 			per_hour = excluded.per_hour, per_day = excluded.per_day, drop_beyond = excluded.drop_beyond,
-			closed_until = excluded.closed_until, last_tick = excluded.last_tick`).
+			closed_until = excluded.closed_until, last_tick = excluded.last_tick, runs_on = excluded.runs_on`).
 		text(row.agent).int(row.scale).int(row.capacity).int(row.waiting).int(row.running).int(row.dropped).optional(row.head).
 		bool(row.paused).text(row.pausedReason).int(row.resumedAfter).
-		int(row.budget.perHour).int(row.budget.perDay).bool(row.dropBeyond).optional(row.closedUntil).optional(row.lastTick).exec()
+		int(row.budget.perHour).int(row.budget.perDay).bool(row.dropBeyond).optional(row.closedUntil).optional(row.lastTick).
+		text(row.runsOn).exec()
 }
 
 // findHead looks for the oldest job of a queue that could start, after one
@@ -246,7 +248,7 @@ func (s *Store) SetLimits(ctx context.Context, l store.Limits) error {
 				return err
 			}
 			row.scale, row.capacity = int64(a.Scale), int64(a.Capacity)
-			row.budget, row.dropBeyond = budgetOf(a.Budget), a.DropBeyond
+			row.budget, row.dropBeyond, row.runsOn = budgetOf(a.Budget), a.DropBeyond, encodeStrings(a.RunsOn)
 			if row.closedUntil, err = t.budgetCloses(a.Agent, row.budget, l.At); err != nil {
 				return err
 			}

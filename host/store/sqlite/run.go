@@ -76,14 +76,8 @@ func (t *tx) claim(c store.Claim) (*store.Claimed, error) {
 	if t.totals.paused || t.totals.closedUntil != 0 || t.totals.scale > 0 && t.totals.running >= t.totals.scale {
 		return nil, nil
 	}
-	q := t.prepare(`SELECT agent FROM queues
-		WHERE head IS NOT NULL AND running < scale AND paused = 0 AND closed_until IS NULL ORDER BY head LIMIT 1`)
-	ok, err := q.one()
-	if !ok {
-		return nil, err
-	}
-	agent := q.ColumnText(0)
-	if err := q.Reset(); err != nil {
+	agent, err := t.nextAgent(c.Labels)
+	if agent == "" {
 		return nil, err
 	}
 	row, err := t.queue(agent)
@@ -91,6 +85,23 @@ func (t *tx) claim(c store.Claim) (*store.Claimed, error) {
 		return nil, err
 	}
 	return t.startRun(row, c)
+}
+
+// nextAgent returns the one whose job is next on a host with some labels.
+func (t *tx) nextAgent(labels []string) (agent string, err error) {
+	q := t.prepare(`SELECT agent, runs_on FROM queues
+		WHERE head IS NOT NULL AND running < scale AND paused = 0 AND closed_until IS NULL ORDER BY head`)
+	for agent == "" && q.next() {
+		runsOn, err := decodeStrings(q.ColumnText(1))
+		if err != nil {
+			return "", errors.Join(err, q.Reset())
+		}
+		missing := func(label string) bool { return !slices.Contains(labels, label) }
+		if !slices.ContainsFunc(runsOn, missing) {
+			agent = q.ColumnText(0)
+		}
+	}
+	return agent, q.done()
 }
 
 // startRun starts a run of the job at the head of a queue.

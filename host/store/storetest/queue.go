@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -217,6 +218,36 @@ var limitTests = map[string]func(*testing.T, *bench){
 		a := b.accept(newJob("dev", ""))
 		b.equal("dropped", a.Dropped, []store.Drop{{Agent: "dev", ID: old[0]}, {Agent: "dev", ID: old[1]}, {Agent: "dev", ID: old[2]}})
 		b.counts("dev", 2, 0, 3)
+	},
+
+	"an agent runs on hosts that have its labels": func(t *testing.T, b *bench) {
+		gpu, both := agent("gpu", 5, 10), agent("both", 5, 10)
+		gpu.RunsOn, both.RunsOn = []string{"gpu"}, []string{"vpn", "gpu"}
+		b.limits(0, gpu, both, agent("any", 5, 10))
+		claim := func(want int64, labels ...string) {
+			t.Helper()
+			b.runs++
+			at := b.tick()
+			c, err := b.Claim(b.ctx, store.Claim{Host: "host", At: at, Until: at.Add(lease), Run: fmt.Sprintf("run-%04d", b.runs), Labels: labels})
+			b.must(err)
+			got := int64(0)
+			if c != nil {
+				got = c.Job.ID
+			}
+			b.equal(fmt.Sprintf("claimed with labels %q", labels), got, want)
+		}
+		first, second, third, fourth := b.enqueue("both"), b.enqueue("gpu"), b.enqueue("any"), b.enqueue("gpu")
+		claim(third)
+		claim(0)
+		claim(0, "vpn")
+		claim(0, "GPU", "other")
+		claim(second, "gpu")
+		claim(first, "gpu", "other", "vpn")
+		b.reopen()
+		claim(0)
+		gpu.RunsOn = nil
+		b.limits(0, gpu, both)
+		claim(fourth)
 	},
 
 	"refuses limits that can not hold": func(t *testing.T, b *bench) {

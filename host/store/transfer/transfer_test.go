@@ -166,7 +166,7 @@ func TestCopy(t *testing.T) {
 
 	from := open(t, func() (*sqlite.Transfer, error) { return sqlite.TransferFrom(ctx, file) })
 	var there []transfer.Copied
-	for cuts := 1; there == nil; cuts++ {
+	for cuts := 1; len(there) == 0; cuts++ {
 		to := open(t, func() (*postgres.Transfer, error) { return postgres.TransferTo(ctx, url, false) })
 		if _, err := postgres.TransferTo(ctx, url, false); !errors.Is(err, postgres.ErrInUse) {
 			t.Errorf("a second copy at the same time: %v", err)
