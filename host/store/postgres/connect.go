@@ -46,11 +46,13 @@ func parseURL(url string) (*pgxpool.Config, error) {
 
 // writeSession is how sessions that write are set up, whatever the database's
 // defaults are. Each statement of theirs finds its rows by an index, also in
-// tables that were empty when it was planned, and is too short to be worth
+// tables that were empty when it was planned, and in its order: the first of many
+// agents is found without a look at the others. It is too short to be worth
 // compiling. A server that does not wait for its disk would break the promise of
 // a 2xx. No lock is waited for forever, by a host that has given up long ago.
 const writeSession = `SELECT
 	set_config('enable_seqscan', 'off', false),
+	set_config('enable_bitmapscan', 'off', false),
 	set_config('jit', 'off', false),
 	set_config('default_transaction_isolation', 'read committed', false),
 	set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, false),
