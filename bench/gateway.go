@@ -26,6 +26,8 @@ type project struct {
 
 	batched bool // with a provider process that takes several deliveries in a call
 
+	store string // the URL of a database; empty for a file of its own
+
 	vendors []vendor // instead: one agent that waits for all that these send
 	public  ed25519.PublicKey
 }
@@ -41,6 +43,7 @@ type gateway struct {
 	log   bytes.Buffer
 
 	batched bool
+	store   string
 }
 
 func (g *gateway) address() string { return strings.TrimPrefix(g.url, "http://") }
@@ -52,7 +55,7 @@ func launch(ctx context.Context, o options, p project, inProcess bool) (*gateway
 	if err != nil {
 		return nil, err
 	}
-	g := &gateway{root: root, dir: filepath.Join(root, "p"), batched: p.batched}
+	g := &gateway{root: root, dir: filepath.Join(root, "p"), batched: p.batched, store: p.store}
 	if err := p.write(g.dir, filepath.Join(root, "credentials")); err != nil {
 		return nil, err
 	}
@@ -77,6 +80,9 @@ func (g *gateway) start(ctx context.Context, o options, inProcess bool) error {
 	g.cmd.Env = append(os.Environ(), "AL_CREDENTIALS_DIR="+filepath.Join(g.root, "credentials"))
 	if g.batched {
 		g.cmd.Env = append(g.cmd.Env, batchedEnv+"=1")
+	}
+	if g.store != "" {
+		g.cmd.Env = append(g.cmd.Env, "AL_STORE_URL="+g.store, "AL_STORE_LEASE="+fleetLease.String())
 	}
 	g.cmd.Stdout, g.cmd.Stderr = &g.log, &g.log
 	g.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

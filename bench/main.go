@@ -41,7 +41,7 @@ func main() {
 	}
 	var o options
 	flag.StringVar(&o.bin, "bin", "bin", "folder with al and plugins/")
-	flag.StringVar(&o.only, "only", "", "measure one of start, latency, throughput, batching, depth, agents, store, queue, recovery, prune, vendors, takeover, swap, crash, bodies and growth")
+	flag.StringVar(&o.only, "only", "", "measure one of start, latency, throughput, batching, depth, agents, store, queue, recovery, prune, vendors, takeover, fleet, swap, crash, bodies and growth")
 	flag.StringVar(&o.payloads, "payloads", "examples/demo/payloads", "folder with the demo's payloads")
 	flag.IntVar(&o.clients, "clients", 64, "connections that send at the same time")
 	flag.DurationVar(&o.round, "round", 5*time.Second, "length of one measurement")
@@ -49,6 +49,7 @@ func main() {
 	flag.IntVar(&o.long, "long", 100_000, "deliveries of the row about growth")
 	against := flag.String("against", "", "only load the gateway that serves this project folder, and print its figures")
 	flag.IntVar(&o.depth, "depth", 100_000, "waiting jobs of the rows about depth")
+	flag.IntVar(&o.fleetAgents, "fleet-agents", 10_000, "agents of the rows about many agents in a shared database")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -73,7 +74,9 @@ type options struct {
 	rounds  int
 	long    int
 	depth   int
-	only    string
+	// fleetAgents is how many agents a shared database has at most.
+	fleetAgents int
+	only        string
 	// payloads is the folder with those of the demo.
 	payloads string
 }
@@ -131,6 +134,7 @@ func bench(ctx context.Context, o options) error {
 		{"crash", afterCrash},
 		{"bodies", bodySizes},
 		{"takeover", takeover},
+		{"fleet", fleet},
 		{"growth", longLife},
 	} {
 		if o.only != "" && o.only != part.name {

@@ -39,11 +39,16 @@ func newScratch(ctx context.Context, agents int) (*scratch, error) {
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
+	return s, s.SetLimits(ctx, manyLimits(agents))
+}
+
+// manyLimits are so high that nothing ever waits for them.
+func manyLimits(agents int) store.Limits {
 	l := store.Limits{At: time.Now()}
 	for n := range agents {
 		l.Agents = append(l.Agents, store.AgentLimits{Agent: agentName(n), Scale: 1 << 20, Capacity: 1 << 30})
 	}
-	return s, s.SetLimits(ctx, l)
+	return l
 }
 
 func (s *scratch) close() {
