@@ -140,7 +140,7 @@ func (d *accepting) record(ctx context.Context, routes *Routes, events []sdk.Eve
 		// A merged event may have filled its burst, which starts at once then.
 		d.follow(accepted, sum.Queued+sum.Merged > 0)
 	}
-	d.report(sum, plan.fates)
+	d.report(sum, events, plan.fates)
 	return sum, plan.fates, nil
 }
 
@@ -293,15 +293,21 @@ func (d *accepting) logDrops(drops []store.Drop) {
 	}
 }
 
-func (d *accepting) report(sum Summary, fates []job.Outcome) {
+func (d *accepting) report(sum Summary, events []sdk.Event, fates []job.Outcome) {
 	provider := d.route.Descriptor.Type
 	for _, fate := range fates {
 		d.h.metrics.events.WithLabelValues(provider, string(fate)).Inc()
 	}
-	if d.replayOf == "" && len(fates) > 0 {
-		for _, source := range d.sources {
-			d.h.metrics.received.WithLabelValues(provider, source).Add(float64(len(fates)))
-			d.h.metrics.heard.hear(source, d.start)
+	if d.replayOf == "" {
+		for _, e := range events {
+			sources := d.sources
+			if len(e.Sources) > 0 { // of those that signed, not all
+				sources = e.Sources
+			}
+			for _, source := range sources {
+				d.h.metrics.received.WithLabelValues(provider, source).Inc()
+				d.h.metrics.heard.hear(source, d.start)
+			}
 		}
 	}
 	if d.trip != nil {

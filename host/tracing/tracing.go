@@ -193,7 +193,7 @@ func with(ctx context.Context, id trace.TraceID, span trace.SpanID) context.Cont
 }
 
 func (given) NewIDs(ctx context.Context) (trace.TraceID, trace.SpanID) {
-	named, _ := ctx.Value(idsKey{}).(ids) //nolint:errcheck // every span of this package has them
+	named, _ := ctx.Value(idsKey{}).(ids) // every span of this package has them
 	return named.trace, named.span
 }
 
