@@ -36,6 +36,9 @@ type Options struct {
 	Project     *config.Project // as config.Load returns it
 	Credentials config.Credentials
 	Log         hclog.Logger
+	// SetLogLevel makes [gateway] logLevel hold, now and when it changes. Nil
+	// leaves the level as it is.
+	SetLogLevel func(level string)
 	// Providers replaces the provider processes, in tests and benchmarks.
 	Providers Providers
 	// Listener is the port, when somebody else has opened it: systemd. It is
@@ -53,6 +56,7 @@ type App struct {
 	config      configuration
 	credentials config.Credentials
 	log         hclog.Logger
+	setLogLevel func(level string)
 	started     time.Time
 	self        Instance
 	machine     string // its name
@@ -77,7 +81,7 @@ type App struct {
 	providers   Providers
 	rewire      chan struct{} // a provider came up: what it says may be new
 	metrics     *metrics
-	tracer      *tracing.Tracer // nil when nobody wants traces
+	traces      *tracing.Tracer // nil when nobody wants any
 	sources     chan struct{}   // they changed: there may be some that nothing is known of
 	ingest      *ingest.Handler
 	dispatcher  *queue.Dispatcher
@@ -102,7 +106,7 @@ func (a *App) URL() string { return a.self.URL }
 // went wrong is undone.
 func New(ctx context.Context, o Options) (app *App, err error) {
 	a := &App{
-		config: configuration{now: &snapshot{project: o.Project}}, credentials: o.Credentials, log: o.Log,
+		config: configuration{now: &snapshot{project: o.Project}}, credentials: o.Credentials, log: o.Log, setLogLevel: o.SetLogLevel,
 		started: time.Now(), rewire: make(chan struct{}, 1), stopping: newStopping(),
 		left: leaving{asked: make(chan struct{})}, closed: make(chan struct{}), sources: make(chan struct{}, 1),
 	}
@@ -122,12 +126,12 @@ func New(ctx context.Context, o Options) (app *App, err error) {
 		return nil, err
 	}
 
-	if err := a.startTracing(ctx, o.Project.Gateway.OTLPEndpoint); err != nil {
-		return nil, err
-	}
 	registry := prometheus.NewRegistry()
 	m := newMetrics(registry)
 	a.metrics = m
+	if err := a.startTraces(ctx, o.Project.Gateway, registry); err != nil {
+		return nil, err
+	}
 	providersUp, err := a.startProviders(ctx, o, m)
 	if err != nil {
 		return nil, err
@@ -357,10 +361,11 @@ func (a *App) prepareWork(ctx context.Context, p *config.Project, registry *prom
 
 	a.use = newCredentialUse(p.Dir, a.log.Named("credentials"))
 	a.ingest = ingest.New(ingest.Options{
-		Store: intake{a}, Wake: a.dispatcher.Wake, Cancel: a.dispatcher.CancelRun,
+		Tracer: a.tracer(),
+		Store:  intake{a}, Wake: a.dispatcher.Wake, Cancel: a.dispatcher.CancelRun,
 		Log: a.log.Named("ingest"), Registerer: registry,
 		MaxBodyBytes: p.Gateway.MaxBodyBytes, MaxInflightBytes: p.Gateway.MaxInflightBytes,
-		Now: a.store.now, Proved: a.use.used, Passed: a.passed(),
+		Now: a.store.now, Proved: a.use.used,
 	})
 	return nil
 }

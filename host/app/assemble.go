@@ -10,8 +10,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/hashicorp/go-hclog"
-
 	"github.com/action-llama/gateway/host/config"
 	"github.com/action-llama/gateway/host/ingest"
 	"github.com/action-llama/gateway/host/pluginhost"
@@ -102,6 +100,9 @@ func (a *App) install(ctx context.Context, next *snapshot) (left <-chan struct{}
 	if err != nil {
 		return nil, err
 	}
+	if a.setLogLevel != nil {
+		a.setLogLevel(next.project.Gateway.LogLevel)
+	}
 	a.dispatcher.SetAgents(agentNames(next.project))
 	if since := a.ticksSince; !since.IsZero() {
 		a.ticksSince = time.Time{}
@@ -111,7 +112,6 @@ func (a *App) install(ctx context.Context, next *snapshot) (left <-chan struct{}
 	}
 	left = a.ingest.Update(next.routes)
 	a.metrics.unavailable(next.routes)
-	a.log.SetLevel(hclog.LevelFromString(next.project.Gateway.LogLevel)) // and of all that were made of it
 	select {
 	case a.sources <- struct{}{}:
 	default: // they will be looked at

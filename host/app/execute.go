@@ -24,6 +24,14 @@ const removedPause = time.Second
 
 // execute runs a claimed job as its agent is configured now.
 func (a *App) execute(ctx context.Context, c store.Claimed) queue.Result {
+	result, out := a.run(ctx, c)
+	if !out.Unstarted {
+		a.traces.Run(c, outcomeOf(ctx, result), result)
+	}
+	return out
+}
+
+func (a *App) run(ctx context.Context, c store.Claimed) (runner.Result, queue.Result) {
 	spec, err := a.spec(c)
 	if errors.Is(err, errNoAgent) {
 		// It was claimed in the moment in which its agent was removed. The store
@@ -32,10 +40,11 @@ func (a *App) execute(ctx context.Context, c store.Claimed) queue.Result {
 		case <-time.After(removedPause):
 		case <-ctx.Done():
 		}
-		return queue.Result{State: job.Waiting, Unstarted: true, Reason: err.Error()}
+		return runner.Result{}, queue.Result{State: job.Waiting, Unstarted: true, Reason: err.Error()}
 	}
 	if err != nil {
-		return queue.Result{State: job.Failed, ExitCode: 126, Reason: err.Error()}
+		r := runner.Result{State: job.Failed, ExitCode: 126, Reason: err.Error()}
+		return r, queue.Result{State: r.State, ExitCode: r.ExitCode, Reason: r.Reason}
 	}
 	// The queue's reasons to end a run, in the runner's words.
 	run, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
@@ -47,12 +56,8 @@ func (a *App) execute(ctx context.Context, c store.Claimed) queue.Result {
 			cancel(runner.ErrShutdown)
 		}
 	})()
-	if a.tracer != nil {
-		spec.Traceparent = a.tracer.Parent(c.Job.Receipt, c.Run.ID)
-	}
 	result := a.runner.Run(run, spec)
-	a.traceRun(c, result)
-	return queue.Result{State: result.State, ExitCode: result.ExitCode, Reason: result.Reason, Launched: result.Launched}
+	return result, queue.Result{State: result.State, ExitCode: result.ExitCode, Reason: result.Reason, Launched: result.Launched}
 }
 
 func (a *App) spec(c store.Claimed) (runner.Spec, error) {
@@ -91,6 +96,8 @@ func (a *App) spec(c store.Claimed) (runner.Spec, error) {
 		Merged:    c.Merged,
 		Schedule:  agent.Schedule,
 		Timeout:   agent.Timeout,
+
+		TraceParent: a.traces.TraceParent(c),
 	}, nil
 }
 

@@ -119,7 +119,7 @@ var metricGroups = []struct {
 	{"Schedules", regexp.MustCompile(`^al_cron_`)},
 	{"Providers", regexp.MustCompile(`^al_provider_`)},
 	{"Store and disk", regexp.MustCompile(`^al_(store|disk)_`)},
-	{"The gateway", regexp.MustCompile(`^al_(build|config)_`)},
+	{"The gateway", regexp.MustCompile(`^al_(build|config|trace)_`)},
 }
 
 func groupOf(name string) string {

@@ -47,7 +47,8 @@ func writeJSON(s Streams, v any) error {
 	return enc.Encode(v)
 }
 
-// logger writes to stderr: stdout is for data.
+// logger writes to stderr: stdout is for data. All that are made of it have its
+// level, also when that changes.
 func logger(s Streams, level string, asJSON bool) hclog.Logger {
 	colour := hclog.ColorOff
 	if s.ErrTerminal && !s.NoColor {

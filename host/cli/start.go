@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"sync"
 
+	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
@@ -70,6 +71,7 @@ Under systemd it listens on the socket of its unit, if that has one.`,
 	cmd.Flags().BoolVar(&o.expose, "expose", false, "listen on every address of this machine")
 	cmd.Flags().BoolVar(&o.takeover, "takeover", false, "take over from the gateway that runs on the project, if one does")
 	cmd.Flags().StringVar(&o.logLevel, "log-level", "", "trace, debug, info, warn or error, instead of [gateway] logLevel")
+	_ = cmd.RegisterFlagCompletionFunc("log-level", cobra.FixedCompletions(config.LogLevels(), cobra.ShellCompDirectiveNoFileComp))
 	cmd.Flags().BoolVar(&o.logJSON, "log-json", false, "log in JSON")
 	cmd.MarkFlagsMutuallyExclusive("host", "expose")
 	return cmd
@@ -83,11 +85,11 @@ func (o startOptions) overrides() map[string]string {
 	if o.expose {
 		out["gateway.host"] = "0.0.0.0"
 	}
-	if o.logLevel != "" {
-		out["gateway.logLevel"] = o.logLevel
-	}
 	if o.portSet {
 		out["gateway.port"] = strconv.Itoa(o.port)
+	}
+	if o.logLevel != "" {
+		out["gateway.logLevel"] = o.logLevel
 	}
 	return out
 }
@@ -107,7 +109,6 @@ func runStart(ctx context.Context, o startOptions) error {
 	if err := closeStdin(); err != nil {
 		return err
 	}
-	log := logger(o.streams, p.Gateway.LogLevel, o.logJSON)
 	listener, err := handover.Inherited()
 	if err != nil {
 		return fmt.Errorf("not started: the socket of systemd: %w", err)
@@ -116,7 +117,11 @@ func runStart(ctx context.Context, o startOptions) error {
 		return errors.New("not started: systemd has the port open already; --takeover is for a port that another al has")
 	}
 	tuneMemory(p.Gateway.MaxInflightBytes)
-	gateway, err := app.New(ctx, app.Options{Project: p, Credentials: credentials, Log: log, Listener: listener, Takeover: o.takeover})
+	log := logger(o.streams, p.Gateway.LogLevel, o.logJSON)
+	gateway, err := app.New(ctx, app.Options{
+		Project: p, Credentials: credentials, Log: log, SetLogLevel: func(level string) { log.SetLevel(hclog.LevelFromString(level)) },
+		Listener: listener, Takeover: o.takeover,
+	})
 	if err != nil {
 		if showJoined(o.streams, err) {
 			return errShown

@@ -16,6 +16,9 @@ type Key struct {
 	Help    string
 }
 
+// LogLevels are what gateway.logLevel may be, the most talkative first.
+func LogLevels() []string { return []string{"trace", "debug", "info", "warn", "error"} }
+
 const (
 	projectFile = "config.toml"
 	agentsDir   = "agents"
@@ -62,8 +65,8 @@ func projectSettings() []setting[Project] {
 			"Whether the gateway takes up changed files by itself. al reload does so at any time."),
 		boolean("gateway.ui", true, func(p *p) *bool { return &p.Gateway.UI },
 			"Whether there is the live page at /, for those who have the gateway's API key."),
-		text("gateway.logLevel", "info", func(p *p) *string { return &p.Gateway.LogLevel },
-			"How much the gateway logs: trace, debug, info, warn or error. It may be changed while the gateway runs."),
+		oneOf(LogLevels(), text("gateway.logLevel", "info", func(p *p) *string { return &p.Gateway.LogLevel },
+			"How much the gateway logs: trace, debug, info, warn or error. It may be changed while the gateway runs.")),
 		text("gateway.otlpEndpoint", "", func(p *p) *string { return &p.Gateway.OTLPEndpoint },
 			`A collector that takes traces, as OTLP over HTTP: "http://127.0.0.1:4318". Without it, OTEL_EXPORTER_OTLP_ENDPOINT counts; without both, there are none.`),
 

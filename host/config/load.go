@@ -7,11 +7,11 @@ import (
 	"io/fs"
 	"net"
 	"net/netip"
+	"net/url"
 	"os"
 	"path"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -172,7 +172,7 @@ func (l *loader) loadProject() {
 	l.checkRunner(&p.Runner)
 	l.checkStore(root)
 	l.checkHost(root)
-	l.checkLogLevel(root)
+	l.checkOTLP(root)
 	if p.Plugins.Dir != "" && !filepath.IsAbs(p.Plugins.Dir) {
 		p.Plugins.Dir = filepath.Join(p.Dir, p.Plugins.Dir)
 	}
@@ -208,16 +208,21 @@ func (l *loader) checkGateway(e *entry) {
 	}
 }
 
-// LogLevels are what gateway.logLevel may be.
-func LogLevels() []string { return []string{"trace", "debug", "info", "warn", "error"} }
-
-func (l *loader) checkLogLevel(root *value) {
-	got, known := l.project.Gateway.LogLevel, LogLevels()
-	if slices.Contains(known, got) {
+func (l *loader) checkOTLP(root *value) {
+	endpoint := l.project.Gateway.OTLPEndpoint
+	if endpoint == "" {
 		return
 	}
-	l.problems.add(Errorf(l.origin(root, "gateway.logLevel"), "gateway.logLevel is none of %s: %q", list(known), shorten(got)).
-		WithFix("write one of them"))
+	at := l.origin(root, "gateway.otlpEndpoint")
+	switch u, err := url.Parse(endpoint); {
+	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "":
+		l.problems.add(Errorf(at, "gateway.otlpEndpoint is not the address of a collector").
+			WithFix(`write "http://HOST:4318" or "https://HOST"; /v1/traces is added to it`))
+	case u.User != nil:
+		// Not quoted, for there may be a password in it.
+		l.problems.add(Errorf(at, "gateway.otlpEndpoint has a name or a password in it").
+			WithFix("set the variable OTEL_EXPORTER_OTLP_HEADERS instead"))
+	}
 }
 
 func (l *loader) checkStore(root *value) {

@@ -73,7 +73,8 @@ readTimeout = "1m30s"
 shutdownGrace = 0
 autoReload = false
 ui = false
-logLevel = "warn"
+logLevel = "debug"
+otlpEndpoint = "http://localhost:4318"
 
 [store]
 url = "postgres://al:hunter2@db/al"
@@ -136,7 +137,7 @@ Look around.
 		HistoryRetentionDays: 7, HistoryMaxBytes: 1610612736, MaxAttempts: 5,
 		Gateway: Gateway{
 			Host: "::1", Port: 0, MaxBodyBytes: 1000000, MaxInflightBytes: 8000000,
-			ReadTimeout: 90 * time.Second, ShutdownGrace: 0, LogLevel: "warn",
+			ReadTimeout: 90 * time.Second, ShutdownGrace: 0, LogLevel: "debug", OTLPEndpoint: "http://localhost:4318",
 		},
 		Store:  Store{URL: NewSecret("postgres://al:hunter2@db/al"), Lease: 90 * time.Second},
 		Runner: Runner{Command: []string{"claude", "-p"}},

@@ -41,7 +41,7 @@ type Gateway struct {
 	AutoReload       bool // when the files change
 	UI               bool // the live page
 	LogLevel         string
-	OTLPEndpoint     string // of a collector of traces; empty for none
+	OTLPEndpoint     string // where traces go; empty for nowhere, unless the environment of OpenTelemetry says where
 }
 
 // Store is [store].

@@ -3,10 +3,13 @@ package config
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/action-llama/gateway/host/spelling"
 )
 
 // setting is a key that takes a single value. One table of them (keys.go)
@@ -17,6 +20,7 @@ type setting[T any] struct {
 	standard any    // the default: int, int64 (a size), time.Duration, bool or string
 	low      int64  // smallest value: a number, bytes, or nanoseconds
 	high     int64
+	words    []string // a text is one of these; nil allows any
 	help     string
 	put      func(*T, any)
 	get      func(*T) any
@@ -42,6 +46,12 @@ func upTo[T any](high time.Duration, s setting[T]) setting[T] {
 
 func text[T any](key, standard string, field func(*T) *string, help string) setting[T] {
 	return made(setting[T]{key: key, standard: standard, help: help}, field)
+}
+
+// oneOf bounds a text to words.
+func oneOf[T any](words []string, s setting[T]) setting[T] {
+	s.words = words
+	return s
 }
 
 func secret[T any](key string, field func(*T) *Secret, help string) setting[T] {
@@ -144,6 +154,11 @@ func (s setting[T]) parse(text string) (any, complaint) {
 	default:
 		if strings.ContainsFunc(text, unicode.IsControl) {
 			return nil, complaint{what: "must not contain control characters"}
+		}
+		if len(s.words) > 0 && !slices.Contains(s.words, text) {
+			return nil, complaint{
+				what: fmt.Sprintf("is none of %s: %q", list(s.words), shorten(text)), fix: spelling.DidYouMean(text, s.words),
+			}
 		}
 		return text, complaint{}
 	}

@@ -10,7 +10,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
+
 	"github.com/action-llama/gateway/host/job"
+	"github.com/action-llama/gateway/host/logline"
 	"github.com/action-llama/gateway/host/store"
 	"github.com/action-llama/gateway/sdk"
 )
@@ -26,22 +29,11 @@ type accepting struct {
 	// replayOf is the receipt that is let happen again; empty for what a vendor
 	// sent.
 	replayOf string
-	trip     *trip // nil for a replay, which nobody waits for
+	trip     *trip
 }
 
 // passed tells of a stage that began at a time and is over.
-func (d *accepting) passed(stage string, since time.Time) {
-	if d.trip != nil {
-		d.trip.passed(stage, since, d.h.now())
-	}
-}
-
-// kept says that there is a receipt of the delivery.
-func (d *accepting) kept(outcome job.Outcome) {
-	if d.trip != nil {
-		d.trip.receipt, d.trip.outcome, d.trip.sources = d.id, outcome, d.sources
-	}
-}
+func (d *accepting) passed(stage string, since time.Time) { d.trip.passed(stage, since, d.h.now()) }
 
 func (d *accepting) receipt(outcome job.Outcome, events []sdk.Event) job.Receipt {
 	r := job.Receipt{
@@ -76,12 +68,23 @@ func (d *accepting) deadLetter(ctx context.Context, cause error) answer {
 		return d.notStored(err)
 	}
 	d.passed(stageCommit, began)
-	d.kept(r.Outcome)
-	d.h.quiet.log("delivery not understood: kept as a dead letter", r.Provider, "receipt", r.ID, "error", cause)
+	d.trip.kept = true
+	d.came(job.Unparseable, nil)
+	d.trip.because("delivery not understood: kept as a dead letter", "error", logline.Error(cause))
 	return refuse(http.StatusBadRequest, "unparseable", "signed, but not a payload of this vendor; receipt "+r.ID)
 }
 
+// came notes what came, and of what use it was.
+func (d *accepting) came(outcome job.Outcome, events []sdk.Event) {
+	t := d.trip
+	t.Outcome, t.Events = outcome, len(events)
+	if len(events) > 0 {
+		t.DeliveryID, t.Event = events[0].DeliveryID, Kind(events[0])
+	}
+}
+
 func (d *accepting) handshake(reply *sdk.Reply) answer {
+	d.came(job.Handshake, nil)
 	if len(d.sources) > 0 { // an unsigned handshake proves nobody: nothing of it is stored
 		d.note(d.receipt(job.Handshake, nil))
 	}
@@ -102,7 +105,7 @@ func (d *accepting) accept(ctx context.Context, routes *Routes, events []sdk.Eve
 	sum, fates, err := d.record(ctx, routes, events)
 	switch {
 	case errors.Is(err, errContext):
-		d.h.log.Error("delivery refused", "receipt", d.id, "error", err)
+		d.trip.because("delivery refused: its context can not be built", "error", logline.Error(err))
 		return unavailable("internal", "the context can not be built")
 	case err != nil:
 		return d.notStored(err)
@@ -124,6 +127,7 @@ func (d *accepting) record(ctx context.Context, routes *Routes, events []sdk.Eve
 	}
 	sum = Summary{OK: true, Receipt: d.id, Events: len(events), Matched: len(plan.jobs)}
 	if len(plan.jobs) == 0 {
+		d.came(plan.outcome(), events)
 		d.note(d.receipt(plan.outcome(), events))
 	} else {
 		r := d.receipt(job.Queued, events)
@@ -134,13 +138,15 @@ func (d *accepting) record(ctx context.Context, routes *Routes, events []sdk.Eve
 		if err != nil {
 			return sum, nil, err
 		}
-		d.kept(accepted.Outcome(job.Queued))
+		d.trip.kept = true
 		plan.settle(accepted)
+		d.came(accepted.Outcome(job.Queued), events)
+		d.trip.Agents = plan.agents()
 		sum.count(accepted)
 		// A merged event may have filled its burst, which starts at once then.
 		d.follow(accepted, sum.Queued+sum.Merged > 0)
 	}
-	d.report(sum, events, plan.fates)
+	d.report(plan.fates)
 	return sum, plan.fates, nil
 }
 
@@ -255,6 +261,17 @@ func (p *plan) settle(accepted store.Accepted) {
 	}
 }
 
+// agents are those that jobs are for.
+func (p *plan) agents() []string {
+	var names []string
+	for i := range p.jobs {
+		if !slices.Contains(names, p.jobs[i].Agent) {
+			names = append(names, p.jobs[i].Agent)
+		}
+	}
+	return names
+}
+
 // sensitive turns paths within extra into paths within the context.
 func sensitive(paths []string) []string {
 	if len(paths) == 0 {
@@ -270,14 +287,15 @@ func sensitive(paths []string) []string {
 // note records a delivery that started nothing without making anybody wait.
 func (d *accepting) note(r job.Receipt) {
 	if d.h.store.Note(r) {
-		d.kept(r.Outcome)
+		d.trip.kept = true
 	} else {
-		d.h.quiet.log("receipts of deliveries that started nothing are not kept: the disk is too slow", r.Provider)
+		d.h.quiet.log(ofFaults, hclog.Warn, "receipts of deliveries that started nothing are not kept: the disk is too slow", r.Provider,
+			"provider", r.Provider)
 	}
 }
 
 func (d *accepting) notStored(err error) answer {
-	d.h.quiet.log("delivery refused: it could not be recorded", d.route.Descriptor.Type, "error", err)
+	d.trip.because("delivery refused: it could not be recorded", "error", logline.Error(err))
 	a := unavailable("store", "the delivery could not be recorded")
 	a.overdue = errors.Is(err, context.DeadlineExceeded)
 	return a
@@ -285,33 +303,25 @@ func (d *accepting) notStored(err error) answer {
 
 func (d *accepting) logDrops(drops []store.Drop) {
 	for _, drop := range drops {
+		args := []any{"agent", drop.Agent, "job", drop.ID, "receipt", d.id}
 		if drop.By != 0 {
-			d.h.log.Info("job dropped: a newer one has its concurrency key", "agent", drop.Agent, "job", drop.ID, "by", drop.By, "receipt", d.id)
+			d.h.quiet.log(ofDeliveries, hclog.Info, "job dropped: a newer one has its concurrency key", drop.Agent, append(args, "by", drop.By)...)
 		} else {
-			d.h.log.Warn("job dropped: the queue is full", "agent", drop.Agent, "job", drop.ID, "receipt", d.id)
+			d.h.quiet.log(ofFaults, hclog.Warn, "job dropped: the queue is full", drop.Agent, args...)
 		}
 	}
 }
 
-func (d *accepting) report(sum Summary, events []sdk.Event, fates []job.Outcome) {
+func (d *accepting) report(fates []job.Outcome) {
 	provider := d.route.Descriptor.Type
 	for _, fate := range fates {
 		d.h.metrics.events.WithLabelValues(provider, string(fate)).Inc()
 	}
-	if d.replayOf == "" {
-		for _, e := range events {
-			sources := d.sources
-			if len(e.Sources) > 0 { // of those that signed, not all
-				sources = e.Sources
-			}
-			for _, source := range sources {
-				d.h.metrics.received.WithLabelValues(provider, source).Inc()
-				d.h.metrics.heard.hear(source, d.start)
-			}
+	if d.replayOf == "" && len(fates) > 0 {
+		for _, source := range d.sources {
+			d.h.metrics.received.WithLabelValues(provider, source).Add(float64(len(fates)))
+			d.h.metrics.heard.hear(source, d.start)
 		}
-	}
-	if d.trip != nil {
-		d.trip.sum = sum
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/action-llama/gateway/host/job"
+	"github.com/action-llama/gateway/host/logline"
 	"github.com/action-llama/gateway/host/store"
 	"github.com/action-llama/gateway/sdk"
 )
@@ -22,7 +23,7 @@ type Store interface {
 	Note(r job.Receipt) bool
 }
 
-// Options of a Handler. All but Proved and Passed are needed.
+// Options of a Handler. All but Proved and Tracer are needed.
 type Options struct {
 	Store Store
 	Wake  func() // called after jobs were queued; must not block
@@ -36,25 +37,8 @@ type Options struct {
 	Now              func() time.Time
 	// Proved is told which credential proved a delivery; it must not block.
 	Proved func(typ, instance string, at time.Time)
-	// Passed is told of each delivery of which there is a record, once it was
-	// answered; it must not block. Nil keeps no note of when each stage was.
-	Passed func(Passage)
-}
-
-// Passage is the way of a delivery.
-type Passage struct {
-	Receipt    string
-	Provider   string
-	Outcome    job.Outcome
-	Code       int
-	Start, End time.Time
-	Stages     []Stage
-}
-
-// Stage of a delivery.
-type Stage struct {
-	Name       string
-	Start, End time.Time
+	// Tracer is told of each delivery; nil for none.
+	Tracer Tracer
 }
 
 // Handler answers deliveries. It serves the patterns of Register.
@@ -69,7 +53,7 @@ type Handler struct {
 	maxBody int64
 	now     func() time.Time
 	proved  func(typ, instance string, at time.Time)
-	told    func(Passage)
+	tracer  Tracer // nil when there are no traces
 	routes  current
 }
 
@@ -87,7 +71,7 @@ func New(o Options) *Handler {
 		maxBody: o.MaxBodyBytes,
 		now:     o.Now,
 		proved:  o.Proved,
-		told:    o.Passed,
+		tracer:  o.Tracer,
 	}
 	if h.proved == nil {
 		h.proved = func(string, string, time.Time) {}
@@ -121,51 +105,17 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		typ = unknownProvider
 	}
 
-	t := trip{m: h.metrics, provider: typ, noting: h.told != nil}
-	a := h.answer(r, routes, route, start, &t)
+	t := trip{m: h.metrics}
+	t.Provider, t.Method, t.Began = typ, r.Method, start
+	a := h.answer(r, routes, route, &t)
 	a.write(w)
-	took := h.now().Sub(start)
-	h.metrics.answered(typ, a, took, t.receipt)
-	t.log(h.log, a, took)
-	if t.noting && t.receipt != "" {
-		h.told(Passage{
-			Receipt: t.receipt, Provider: typ, Outcome: t.outcome, Code: a.status, Start: start, End: start.Add(took), Stages: t.stages,
-		})
-	}
+	t.Ended, t.Status, t.Reason = h.now(), a.status, a.word
+	took := t.Ended.Sub(start)
+	h.metrics.answered(typ, a, took, t.receipt())
 	if known {
 		h.metrics.against(typ, route.Descriptor.ReplyDeadline, took, a)
 	}
-}
-
-// trip is what is noted of one delivery on its way.
-type trip struct {
-	m        *metrics
-	provider string
-	receipt  string // empty when nothing of it is kept
-	outcome  job.Outcome
-	sources  []string
-	sum      Summary
-	noting   bool
-	stages   []Stage
-}
-
-// log writes the one line about a delivery of which there is a record. Those that
-// are refused without one have theirs where that is decided, and not all of them.
-func (t *trip) log(log hclog.Logger, a answer, took time.Duration) {
-	if t.receipt == "" || !log.IsInfo() {
-		return
-	}
-	log.Info("delivery", "receipt", t.receipt, "provider", t.provider, "sources", t.sources, "outcome", t.outcome,
-		"events", t.sum.Events, "matched", t.sum.Matched, "queued", t.sum.Queued, "dropped", t.sum.Dropped,
-		"code", a.status, "duration", took.Round(time.Microsecond))
-}
-
-// passed tells of a stage that is over.
-func (t *trip) passed(stage string, began, ended time.Time) {
-	t.m.stage.WithLabelValues(t.provider, stage).Observe(ended.Sub(began).Seconds())
-	if t.noting {
-		t.stages = append(t.stages, Stage{stage, began, ended})
-	}
+	h.tell(&t)
 }
 
 // The vendor's deadline is for its whole wait. What is left of it after the
@@ -179,11 +129,13 @@ const (
 	leastTime = time.Second
 )
 
-func (h *Handler) answer(r *http.Request, routes *Routes, route *Route, start time.Time, t *trip) answer {
+func (h *Handler) answer(r *http.Request, routes *Routes, route *Route, t *trip) answer {
+	start := t.Began
 	if route == nil {
 		return refuse(http.StatusNotFound, unknownType, "no source in config.toml has this type")
 	}
 	cand, found := route.candidates(r.PathValue("source"))
+	t.Named = r.PathValue("source") != ""
 	if !found {
 		return refuse(http.StatusNotFound, "unknown_source", "no source of this type has this name")
 	}
@@ -194,8 +146,9 @@ func (h *Handler) answer(r *http.Request, routes *Routes, route *Route, start ti
 	b, err := readBody(r, h.budget, h.maxBody)
 	defer b.release()
 	if err != nil {
-		return h.refuseBody(route, err)
+		return h.refuseBody(t, err)
 	}
+	t.Bytes = len(b.bytes)
 	if route.Unavailable != nil {
 		return unavailable("provider_down", "the provider of this type is not running")
 	}
@@ -221,19 +174,20 @@ func (h *Handler) answer(r *http.Request, routes *Routes, route *Route, start ti
 		h.proved(route.Descriptor.Credential.Type, secret.Instance, start)
 	}
 	d := &accepting{h: h, route: route, req: req, sources: cand.proved(delivery), start: start, id: job.NewID(start), trip: t}
+	t.Receipt, t.Sources = d.id, d.sources
 	switch {
 	case errors.Is(err, sdk.ErrUnparseable) && len(d.sources) > 0:
 		return d.deadLetter(ctx, err)
 	case errors.Is(err, sdk.ErrUnparseable), err == nil && delivery.Reply == nil && len(d.sources) == 0:
 		// Nobody was proved to have sent it, whatever the provider read in it.
-		return h.refuseProvider(route, cand, fmt.Errorf("the provider names no sender: %w", sdk.ErrBadSignature))
+		return h.refuseProvider(t, cand, fmt.Errorf("the provider names no sender: %w", sdk.ErrBadSignature))
 	case err != nil:
-		return h.refuseProvider(route, cand, err)
+		return h.refuseProvider(t, cand, err)
 	case delivery.Reply != nil:
 		return d.handshake(delivery.Reply)
 	}
 	if name, stray := strayEvent(d.sources, delivery.Events); stray {
-		return h.refuseProvider(route, cand, fmt.Errorf("the provider has an event for the source %q, which did not sign", name))
+		return h.refuseProvider(t, cand, fmt.Errorf("the provider has an event for the source %q, which did not sign", name))
 	}
 	return d.accept(ctx, routes, delivery.Events)
 }
@@ -244,13 +198,13 @@ func (h *Handler) ask(ctx context.Context, route *Route, req sdk.Request, cand c
 	return sdk.Deliver(ctx, route.Provider, req, cand.secrets, sdk.DeliverOptions{AllowUnsigned: len(cand.unsigned) > 0})
 }
 
-func (h *Handler) refuseBody(route *Route, err error) answer {
+func (h *Handler) refuseBody(t *trip, err error) answer {
 	switch {
 	case errors.Is(err, errTooLarge):
 		return refuse(http.StatusRequestEntityTooLarge, "too_large",
 			fmt.Sprintf("the body is larger than [gateway] maxBodyBytes = %d", h.maxBody)).closing()
 	case errors.Is(err, errNoRoom):
-		h.quiet.log("deliveries refused: too many bytes in flight", route.Descriptor.Type, "limit", h.budget.max)
+		t.because("deliveries refused: too many bytes in flight", "limit", h.budget.max)
 		return unavailable("busy", "too many large deliveries at once").closing()
 	default: // the sender went away, was too slow or broke the protocol
 		return refuse(http.StatusBadRequest, "incomplete", "the body did not arrive whole").closing()
@@ -264,35 +218,34 @@ type misbehaving interface {
 	Misbehaved() bool
 }
 
-func (h *Handler) refuseProvider(route *Route, cand candidates, err error) answer {
-	typ := route.Descriptor.Type
+func (h *Handler) refuseProvider(t *trip, cand candidates, err error) answer {
 	var bad misbehaving
 	switch {
 	case errors.Is(err, sdk.ErrBadSignature):
 		if cand.unusable != nil && len(cand.secrets) == 0 {
 			// The sender may well be right: nobody can tell, and it is not lost.
-			h.quiet.log("deliveries refused: the credential can not be read", typ, "error", cand.unusable)
+			t.because("deliveries refused: the credential can not be read", "error", logline.Error(cand.unusable))
 			return unavailable("credential", "the credential of this source can not be read")
 		}
 		reason := "bad_signature"
 		if errors.Is(err, sdk.ErrStale) {
 			reason = "stale"
 		}
-		h.quiet.log("delivery refused: no valid signature", typ, "reason", reason, "error", err)
+		t.because("delivery refused: no valid signature", "error", logline.Error(err))
 		return refuse(http.StatusUnauthorized, reason, "no valid signature")
 	case errors.Is(err, sdk.ErrCredential):
-		h.quiet.log("deliveries refused: the credential can not be used", typ, "error", err)
+		t.because("deliveries refused: the credential can not be used", "error", logline.Error(err))
 		return unavailable("credential", "the credential of this source can not be used")
 	case errors.Is(err, context.DeadlineExceeded):
-		h.quiet.log("delivery refused: the provider was too slow", typ, "error", err)
+		t.because("delivery refused: the provider was too slow", "error", logline.Error(err))
 		a := unavailable("provider_slow", "the provider did not answer in time")
 		a.overdue = true
 		return a
 	case errors.As(err, &bad) && bad.Misbehaved():
-		h.quiet.log("delivery refused: the provider's answer can not be gone by", typ, "error", err)
+		t.because("delivery refused: the provider's answer can not be gone by", "error", logline.Error(err))
 		return refuse(http.StatusBadGateway, "illegal_answer", "the provider's answer can not be gone by")
 	default:
-		h.quiet.log("delivery refused: the provider failed", typ, "error", err)
+		t.because("delivery refused: the provider failed", "error", logline.Error(err))
 		return unavailable("provider_down", "the provider failed")
 	}
 }

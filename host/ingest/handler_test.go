@@ -149,11 +149,17 @@ type fixture struct {
 
 func setup(t *testing.T, provider sdk.Provider) *fixture {
 	t.Helper()
+	return setupLog(t, provider, hclog.LoggerOptions{})
+}
+
+func setupLog(t *testing.T, provider sdk.Provider, log hclog.LoggerOptions) *fixture {
+	t.Helper()
 	f := &fixture{T: t, store: &memory{keys: map[string]bool{}}, mux: http.NewServeMux(), registry: prometheus.NewRegistry(), log: &strings.Builder{}}
+	log.Output, log.Mutex = f.log, &sync.Mutex{}
 	f.handler = ingest.New(ingest.Options{
 		Store: f.store, Wake: func() { f.woken++ },
 		Cancel:     func(run, _ string) { f.ended = append(f.ended, run) },
-		Log:        hclog.New(&hclog.LoggerOptions{Output: f.log, Mutex: &sync.Mutex{}}),
+		Log:        hclog.New(&log),
 		Registerer: f.registry, MaxBodyBytes: 1000, MaxInflightBytes: 1 << 20, Now: time.Now,
 	})
 	f.handler.Register(f.mux)

@@ -24,7 +24,7 @@ const (
 	stageCommit   = "commit"   // its receipt and jobs, to the disk
 )
 
-var stages = []string{stageRead, stageProvider, stageMatch, stageCommit}
+var stages = [...]string{stageRead, stageProvider, stageMatch, stageCommit}
 
 // The words with which a delivery is refused; see refuse.
 var reasons = []string{

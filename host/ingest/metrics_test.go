@@ -7,9 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
 )
 
 // Each word that refuses a delivery has its series from the start, and there is
@@ -47,24 +44,5 @@ func TestUnusualCodesAreCountedByTheirClass(t *testing.T) {
 		if got := codeLabel(code); got != want {
 			t.Errorf("%d is counted as %s; want %s", code, got, want)
 		}
-	}
-}
-
-// BenchmarkStage is what it costs to note a stage of a delivery, of which each has
-// four: for the metrics alone, and for traces as well.
-func BenchmarkStage(b *testing.B) {
-	for _, traced := range []bool{false, true} {
-		b.Run(map[bool]string{false: "metrics", true: "traces"}[traced], func(b *testing.B) {
-			m := newMetrics(prometheus.NewRegistry(), &budget{}, time.Now)
-			began := time.Now()
-			ended := began.Add(time.Millisecond)
-			b.ReportAllocs()
-			for b.Loop() {
-				t := trip{m: m, provider: "bell", noting: traced}
-				for _, stage := range stages {
-					t.passed(stage, began, ended)
-				}
-			}
-		})
 	}
 }

@@ -17,43 +17,64 @@ type quietLog struct {
 	kinds map[quietKind]*quietState
 }
 
-// quietKind is bounded: messages are constants, providers those configured.
-type quietKind struct{ message, provider string }
+// quietKind is bounded: messages and reasons are constants, providers and agents
+// those configured.
+type quietKind struct{ message, of string }
 
 type quietState struct {
 	limit *rate.Limiter
 	held  int
 }
 
-const (
-	quietEvery = time.Second
-	quietBurst = 5
+// quietRate is how many lines are let through, in a row and then a second.
+type quietRate struct {
+	burst  int
+	second rate.Limit
+}
+
+var (
+	// ofFaults: what goes wrong does so many times before it is mended, and the
+	// first few say what it is.
+	ofFaults = quietRate{burst: 5, second: 1}
+	// ofDeliveries: more than people cause, and less than fills a disk: at 300
+	// bytes a line, half a gigabyte in a day.
+	ofDeliveries = quietRate{burst: 200, second: 20}
 )
 
 func newQuietLog(out hclog.Logger) *quietLog {
 	return &quietLog{out: out, kinds: map[quietKind]*quietState{}}
 }
 
-func (q *quietLog) log(message, provider string, args ...any) {
-	q.mu.Lock()
-	kind := quietKind{message, provider}
-	state := q.kinds[kind]
-	if state == nil {
-		state = &quietState{limit: rate.NewLimiter(rate.Every(quietEvery), quietBurst)}
-		q.kinds[kind] = state
-	}
-	if !state.limit.Allow() {
-		state.held++
-		q.mu.Unlock()
+// log writes a line, or counts it. of is what it is about: a provider, with the
+// reason where one message has several, or an agent.
+func (q *quietLog) log(r quietRate, level hclog.Level, message, of string, args ...any) {
+	if level < q.out.GetLevel() {
 		return
 	}
-	held := state.held
-	state.held = 0
-	q.mu.Unlock()
-
-	args = append([]any{"provider", provider}, args...)
+	held, ok := q.take(r, quietKind{message, of})
+	if !ok {
+		return
+	}
 	if held > 0 {
 		args = append(args, "not_logged", held)
 	}
-	q.out.Warn(message, args...)
+	q.out.Log(level, message, args...)
+}
+
+// take says whether a line of a kind may be written, and how many before it were
+// not.
+func (q *quietLog) take(r quietRate, kind quietKind) (held int, ok bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	state := q.kinds[kind]
+	if state == nil {
+		state = &quietState{limit: rate.NewLimiter(r.second, r.burst)}
+		q.kinds[kind] = state
+	}
+	if !state.limit.AllowN(time.Now(), 1) {
+		state.held++
+		return 0, false
+	}
+	held, state.held = state.held, 0
+	return held, true
 }

@@ -53,7 +53,12 @@ func (h *Handler) Replay(ctx context.Context, r job.Receipt) (Summary, error) {
 		return Summary{}, fmt.Errorf("%w: the provider has an event for the source %q, which it was not for", ErrReplay, name)
 	}
 	now := h.now()
-	d := &accepting{h: h, route: route, req: req, sources: sources, start: now, id: job.NewID(now), replayOf: r.ID}
+	t := &trip{}
+	d := &accepting{h: h, route: route, req: req, sources: sources, start: now, id: job.NewID(now), replayOf: r.ID, trip: t}
+	t.Receipt, t.ReplayOf, t.Provider, t.Sources, t.Bytes, t.Began = d.id, r.ID, r.Provider, sources, len(r.Body), now
 	sum, _, err := d.record(ctx, routes, events)
+	if t.Ended = h.now(); err == nil {
+		h.tell(t)
+	}
 	return sum, err
 }

@@ -507,8 +507,8 @@ func TestLogLinesAndMetrics(t *testing.T) {
 			t.Fatal(err)
 		}
 		run := mem.state().finished[0].Run
-		want := fmt.Sprintf(`[INFO]  run started: agent=a attempt=1 job=1 run=%s trigger=webhook
-[INFO]  run ended: agent=a attempt=1 job=1 run=%s outcome=failed duration=1m30s exit_code=124 reason="timed out"
+		want := fmt.Sprintf(`[INFO]  run started: agent=a attempt=1 job=1 run=%s trigger=webhook waited=2s
+[INFO]  run ended: agent=a attempt=1 job=1 run=%s trigger=webhook outcome=failed duration=1m30s exit_code=124 reason="timed out"
 `, run, run)
 		if got := b.log.String(); got != want {
 			t.Errorf("log:\n%s\nwant:\n%s", got, want)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/action-llama/gateway/host/job"
+	"github.com/action-llama/gateway/host/logline"
 	"github.com/action-llama/gateway/host/store"
 )
 
@@ -40,7 +41,6 @@ type active struct {
 func (d *Dispatcher) start(storeCtx context.Context, c store.Claimed, began time.Time) {
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(storeCtx))
 	a := &active{claimed: c, cancel: cancel, lost: make(chan struct{}), kept: began}
-	fence := d.fenceOf(a)
 	d.mu.Lock()
 	d.active[c.Run.ID] = a
 	stopping := !d.deadline.IsZero()
@@ -52,7 +52,7 @@ func (d *Dispatcher) start(storeCtx context.Context, c store.Claimed, began time
 		switch {
 		case stopping: // claimed while Stop was called
 			recorded = d.record(storeCtx, a, Result{State: job.Waiting, Reason: ErrShutdown.Error()}, time.Time{})
-		case d.opts.Fence && !time.Now().Before(fence): // the answer took so long that it is another's by now, or soon
+		case d.opts.Fence && !time.Now().Before(d.fenceOf(a)): // the answer took so long that it is another's by now, or soon
 			recorded = d.record(storeCtx, a, Result{State: job.Waiting, Reason: ErrUnkept.Error()}, time.Time{})
 		default:
 			recorded = d.supervise(ctx, storeCtx, a)
@@ -70,11 +70,8 @@ func (d *Dispatcher) start(storeCtx context.Context, c store.Claimed, began time
 // supervise executes a job and reports whether its end was recorded.
 func (d *Dispatcher) supervise(ctx, storeCtx context.Context, a *active) bool {
 	c := a.claimed
-	log := d.log.With("agent", c.Job.Agent, "run", c.Run.ID, "job", c.Job.ID, "attempt", c.Job.Attempt)
-	if c.Job.Receipt != "" {
-		log = log.With("receipt", c.Job.Receipt, "provider", c.Job.Provider)
-	}
-	log.Info("run started", "trigger", c.Job.Trigger)
+	log := d.log.With(about(c)...)
+	log.Info("run started", "waited", logline.Took(max(0, c.Run.StartedAt.Sub(c.Job.QueuedAt))))
 	began := time.Now() // keeps the monotonic clock, which opts.Now may not
 	d.metrics.started(c)
 
@@ -101,15 +98,35 @@ func (d *Dispatcher) supervise(ctx, storeCtx context.Context, a *active) bool {
 		d.metrics.jobs.end(c.Job.Agent, result.State)
 	}
 	d.metrics.ended(c, outcome, took)
-	fields := []any{"outcome", outcome, "duration", took.Round(time.Millisecond), "exit_code", result.ExitCode}
+	fields := []any{"outcome", outcome, "duration", logline.Took(took), "exit_code", result.ExitCode}
 	if result.Reason != "" {
-		fields = append(fields, "reason", result.Reason)
+		fields = append(fields, "reason", logline.Sentence(result.Reason))
 	}
 	if recorded && !retryAt.IsZero() {
 		fields = append(fields, "retry_at", retryAt.UTC().Format(time.RFC3339))
 	}
 	log.Info("run ended", fields...)
 	return recorded
+}
+
+// about is what the lines of a run say of it. What a stranger wrote is bounded,
+// and what is not known left out.
+func about(c store.Claimed) []any {
+	args := []any{"agent", c.Job.Agent, "run", c.Run.ID, "job", c.Job.ID, "attempt", c.Job.Attempt, "trigger", c.Job.Trigger}
+	text := func(key, value string) {
+		if value != "" {
+			args = append(args, key, value)
+		}
+	}
+	text("receipt", c.Job.Receipt)
+	text("provider", c.Job.Provider)
+	text("source", c.Job.Source)
+	text("event", logline.Text(c.Job.Event))
+	text("delivery_id", logline.Text(c.Job.DeliveryID))
+	if c.Job.Merged > 0 {
+		args = append(args, "merged", c.Job.Merged)
+	}
+	return args
 }
 
 // execute contains a panic: one job must not take the others down. What was

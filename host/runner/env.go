@@ -38,8 +38,8 @@ func environ(spec Spec, f files) ([]string, error) {
 		"AL_CONTEXT_FILE": f.context,
 		"AL_ATTEMPT":      strconv.Itoa(spec.Attempt),
 	}
-	if spec.Traceparent != "" {
-		own["TRACEPARENT"] = spec.Traceparent
+	if spec.TraceParent != "" {
+		own["TRACEPARENT"] = spec.TraceParent
 	}
 	if f.credentials != "" {
 		own["AL_CREDENTIALS_PATH"] = f.credentials

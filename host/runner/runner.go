@@ -155,8 +155,10 @@ type Spec struct {
 	// Merged are the events that came after the first of a burst, in order.
 	Merged   []job.Event
 	Schedule string // the cron expression, for people
-	// Traceparent is TRACEPARENT of the harness; empty for none.
-	Traceparent string
+
+	// TraceParent is the trace that the run is part of, for the harness to go on
+	// from; empty for none.
+	TraceParent string
 
 	// Timeout ends the run, hooks before the harness included. Defaults to
 	// 900 s. Those after it get five minutes of their own.
@@ -178,10 +180,19 @@ type Result struct {
 	Started  time.Time
 	Launched time.Time // when its first process was started; zero when none was
 	Ended    time.Time
+	// Steps are the processes that were started, in their order.
+	Steps []Step
 	// OutputBytes is what the harness wrote, before masking and cutting.
 	OutputBytes int64
 	// Truncated says that output.log is not all of that.
 	Truncated bool
+}
+
+// Step is one process of a run: a hook, or the harness.
+type Step struct {
+	Name         string // "hooks.pre[0]", "claude"
+	Began, Ended time.Time
+	ExitCode     int
 }
 
 // Released says that the run is not to blame and its job goes back to the queue.

@@ -95,6 +95,7 @@ func TestRunEnvironment(t *testing.T) {
 	r, spec := setup(t, "")
 	spec.Command = []string{"{al}", "helper", "env"}
 	spec.Env = map[string]string{"TRACKER_TOKEN": "t0ken", "HOME": "/home/agent", "AL_RUN_ID": "forged", "EMPTY": "", "LINES": "a\nb"}
+	spec.TraceParent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 	if res := r.Run(t.Context(), spec); res.State != job.Done {
 		t.Fatalf("got %+v", res)
 	}
@@ -103,7 +104,7 @@ func TestRunEnvironment(t *testing.T) {
 		"AL_CONTEXT_FILE=" + filepath.Join(r.opts.Dir, "r1/context.json"),
 		"AL_PROMPT_FILE=" + filepath.Join(r.opts.Dir, "r1/prompt.md"),
 		"EMPTY=", "HOME=/home/agent", "LANG=C.UTF-8", "LINES=a\nb", "PATH=" + os.Getenv("PATH"),
-		"TMPDIR=" + os.Getenv("TMPDIR"), "TRACKER_TOKEN=t0ken", "TZ=",
+		"TMPDIR=" + os.Getenv("TMPDIR"), "TRACEPARENT=" + spec.TraceParent, "TRACKER_TOKEN=t0ken", "TZ=",
 	}
 	slices.Sort(want)
 	if diff := cmp.Diff(strings.Join(want, "\n")+"\n", output(t, r)); diff != "" {

@@ -25,6 +25,7 @@ type execution struct {
 	env   []string
 	log   hclog.Logger
 	began bool // a step was started
+	steps []Step
 	// postTimeout is for the hooks after the harness, all together.
 	postTimeout time.Duration
 }
@@ -50,7 +51,9 @@ func (r *Runner) execute(ctx context.Context, spec Spec, log hclog.Logger, res *
 	}
 	defer out.finish(log, res)
 	x := &execution{spec: spec, files: f, out: out, env: harness.Env, log: log, postTimeout: r.postTimeout}
-	return x.all(ctx, harness, res)
+	err = x.all(ctx, harness, res)
+	res.Steps = x.steps
+	return err
 }
 
 func (x *execution) all(ctx context.Context, harness *exec.Cmd, res *Result) error {
@@ -146,7 +149,9 @@ func (x *execution) step(ctx context.Context, limit <-chan time.Time, name strin
 	x.out.follow()
 	x.log.Debug("started", "step", name, "pid", p.pid, "command", cmd.Args[0])
 	x.record(p.pid)
+	began := time.Now()
 	x.await(ctx, limit, name, p, res)
+	x.steps = append(x.steps, Step{name, began, time.Now(), res.ExitCode})
 	return nil
 }
 

@@ -41,6 +41,15 @@ post 2
 	if diff := cmp.Diff(want, output(t, r)); diff != "" {
 		t.Error(diff)
 	}
+	var steps []string
+	for _, s := range res.Steps {
+		if steps = append(steps, s.Name); s.ExitCode != 0 || s.Ended.Before(s.Began) || s.Began.Before(res.Launched) || s.Ended.After(res.Ended) {
+			t.Errorf("step %+v of %+v", s, res)
+		}
+	}
+	if diff := cmp.Diff([]string{"hooks.pre[0]", "hooks.pre[1]", filepath.Base(spec.Command[0]), "hooks.post[0]", "hooks.post[1]"}, steps); diff != "" {
+		t.Error(diff)
+	}
 	if _, err := os.Stat(filepath.Join(r.opts.Dir, "r1", recordName)); !os.IsNotExist(err) {
 		t.Errorf("a record of a process that is gone: %v", err)
 	}

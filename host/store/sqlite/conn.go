@@ -9,8 +9,6 @@ import (
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
-
-	"github.com/action-llama/gateway/host/internal/stored"
 )
 
 const (
@@ -114,7 +112,7 @@ func (s *stmt) time(t time.Time) *stmt {
 	if t.IsZero() {
 		return s.null()
 	}
-	return s.int(stored.Nanos(t))
+	return s.int(nanos(t))
 }
 
 // optional binds a number, or NULL for 0.

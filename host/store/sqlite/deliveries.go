@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/action-llama/gateway/host/internal/stored"
 	"github.com/action-llama/gateway/host/job"
 	"github.com/action-llama/gateway/host/store"
 )
@@ -30,7 +29,7 @@ func (c *conn) receipts(q store.Query) *stmt {
 	}
 	if q.Source != "" {
 		// A list of one name is written like every longer one around it.
-		list := stored.Strings([]string{q.Source})
+		list := encodeStrings([]string{q.Source})
 		narrow(`instr(sources, ?) > 0`, list[1:len(list)-1])
 	}
 	switch q.Outcome {
