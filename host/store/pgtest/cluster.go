@@ -114,7 +114,7 @@ func (c *Cluster) portName() string {
 func (c *Cluster) Address() string { return net.JoinHostPort("127.0.0.1", c.portName()) }
 
 func (c *Cluster) command(name string, args ...string) *exec.Cmd {
-	cmd := exec.Command(filepath.Join(c.bin, name), args...) //nolint:noctx // ends with the tests, or by Stop
+	cmd := exec.Command(filepath.Join(c.bin, name), args...)
 	cmd.Dir = c.dir
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C", "TZ=UTC"}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: c.as}
@@ -203,7 +203,7 @@ func (c *Cluster) Stop(how syscall.Signal) error {
 	c.Signal(syscall.SIGCONT) // else it would not hear of it
 	err := c.server.Process.Signal(how)
 	if err == nil {
-		<-c.ended
+		_ = <-c.ended // by our signal
 	}
 	if how == syscall.SIGKILL { // nobody is left to end them
 		for _, pid := range rest {

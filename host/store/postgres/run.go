@@ -33,7 +33,7 @@ func (s *Store) Claim(ctx context.Context, c store.Claim) (*store.Claimed, error
 		if err != nil && errors.Is(err, store.ErrUnavailable) && !definite(err) {
 			// The run may have been started by a transaction whose end was not
 			// heard. It is this caller's alone, so whether it is there tells.
-			if found, _, e := s.claimed(ctx, c.Run); e == nil && found != nil {
+			if found, e := s.claimed(ctx, c.Run); e == nil && found != nil {
 				out, due, err = found, false, nil
 			}
 		}
@@ -78,7 +78,7 @@ func (s *Store) claim(ctx context.Context, c store.Claim, lease time.Duration) (
 }
 
 // claimed returns what was claimed for a run that this caller may have started.
-func (s *Store) claimed(ctx context.Context, run string) (out *store.Claimed, _ bool, err error) {
+func (s *Store) claimed(ctx context.Context, run string) (out *store.Claimed, err error) {
 	err = s.alone(ctx, func(b *pgx.Batch) { askClaimed(b, run) }, func(results pgx.BatchResults) error {
 		out, err = hearClaimed(results)
 		if errors.Is(err, pgx.ErrNoRows) {
@@ -86,7 +86,7 @@ func (s *Store) claimed(ctx context.Context, run string) (out *store.Claimed, _ 
 		}
 		return err
 	})
-	return out, false, err
+	return out, err
 }
 
 func askClaimed(b *pgx.Batch, run string) {

@@ -183,12 +183,12 @@ func (t *talk) pause(d time.Duration) bool {
 
 // listen hears the notices of other hosts, for as long as the store is open.
 func (t *talk) listen() {
-	for quiet := false; ; quiet = true {
-		err := t.listenOnce()
+	for {
+		listened, err := t.listenOnce()
 		if t.ctx.Err() != nil {
 			return
 		}
-		if !quiet {
+		if listened { // that it is not to be had again yet is no news
 			t.log.Debug("the connection that listens was lost", "error", withoutAddress(err))
 		}
 		if !t.pause(listenAgain) {
@@ -197,12 +197,13 @@ func (t *talk) listen() {
 	}
 }
 
-func (t *talk) listenOnce() (err error) {
+// listenOnce listens until a connection ends, if there was one.
+func (t *talk) listenOnce() (listened bool, err error) {
 	c := t.first
 	t.first = nil
 	if c == nil {
 		if c, _, err = t.connect(t.ctx); err != nil {
-			return err
+			return false, err
 		}
 	}
 	defer hangUp(c)
@@ -212,12 +213,12 @@ func (t *talk) listenOnce() (err error) {
 		for ctx.Err() == nil {
 			if err := c.PgConn().WaitForNotification(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 				cancel()
-				return err
+				return true, err
 			}
 		}
 		cancel()
 		if err := t.look(t.ctx, c); err != nil {
-			return err
+			return true, err
 		}
 	}
 }
