@@ -71,6 +71,33 @@ var hostTests = map[string]func(*testing.T, *bench){
 		}
 	},
 
+	"the scale of the project holds, however many claim at once": func(t *testing.T, b *bench) {
+		const rounds, askers, project = 15, 4 * hosts, 3
+		var limits []store.AgentLimits
+		for i := range askers {
+			limits = append(limits, agent(fmt.Sprint("agent-", i), 5, 100))
+		}
+		b.limits(project, limits...)
+		for round := range rounds {
+			for _, l := range limits {
+				b.enqueue(l.Agent)
+			}
+			claimed := make([]*store.Claimed, askers)
+			b.must(together(askers, func(i int) (err error) {
+				claimed[i], err = b.Claim(b.ctx, store.Claim{Host: "host", At: b.now, Until: b.now.Add(lease), Run: fmt.Sprintf("run-%d-%d", round, i)})
+				return err
+			}))
+			running := 0
+			for _, c := range claimed {
+				if c != nil {
+					running++
+					b.finish(c.Run, job.Done)
+				}
+			}
+			b.equal("runs at once", running, project)
+		}
+	},
+
 	"of hosts that look for lost runs one finds them": func(t *testing.T, b *bench) {
 		const lost = 10
 		b.limits(0, agent("a", lost, 100), agent("b", lost, 100))
