@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"sync"
@@ -171,7 +172,7 @@ func (w *wire) carry(near net.Conn) {
 					}
 				}
 				if err != nil {
-					if err == io.EOF {
+					if errors.Is(err, io.EOF) {
 						w.wait() // an end is no faster than what came before
 					}
 					return

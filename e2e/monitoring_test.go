@@ -270,7 +270,7 @@ func (w *watched) free(dir string) int64 {
 	if err := syscall.Statfs(dir, &disk); err != nil {
 		panic(err) // of a folder that was just made
 	}
-	return int64(disk.Bavail) * int64(disk.Bsize)
+	return int64(disk.Bavail) * int64(disk.Bsize) //nolint:unconvert // of another type on other systems
 }
 
 // room is how much of the disk is taken away: others use it, too, and what they

@@ -203,7 +203,7 @@ func (c *Cluster) Stop(how syscall.Signal) error {
 	c.Signal(syscall.SIGCONT) // else it would not hear of it
 	err := c.server.Process.Signal(how)
 	if err == nil {
-		_ = <-c.ended // by our signal
+		<-c.ended //nolint:errcheck // how it ended is known: by our signal
 	}
 	if how == syscall.SIGKILL { // nobody is left to end them
 		for _, pid := range rest {
