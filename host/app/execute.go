@@ -24,14 +24,14 @@ const removedPause = time.Second
 
 // execute runs a claimed job as its agent is configured now.
 func (a *App) execute(ctx context.Context, c store.Claimed) queue.Result {
-	result, out := a.run(ctx, c)
+	result, out := a.perform(ctx, c)
 	if !out.Unstarted {
 		a.traces.Run(c, outcomeOf(ctx, result), result)
 	}
 	return out
 }
 
-func (a *App) run(ctx context.Context, c store.Claimed) (runner.Result, queue.Result) {
+func (a *App) perform(ctx context.Context, c store.Claimed) (runner.Result, queue.Result) {
 	spec, err := a.spec(c)
 	if errors.Is(err, errNoAgent) {
 		// It was claimed in the moment in which its agent was removed. The store

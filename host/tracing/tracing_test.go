@@ -178,8 +178,15 @@ func TestTooManySpansAreCounted(t *testing.T) {
 	if want := float64(deliveries*5 - mostSpans); dropped != want {
 		t.Errorf("%v dropped, want %v", dropped, want)
 	}
-	tr.Close()
+	closed := make(chan struct{})
+	go func() { tr.Close(); close(closed) }()
+	select {
+	case <-closed: // with the collector still hanging
+	case <-time.After(time.Minute): // 8 batches would take 80 s
+		t.Error("Close waits for the collector")
+	}
 	close(hang)
+	<-closed
 	s.Close()
 }
 
