@@ -24,24 +24,24 @@ func (s *Store) Accept(ctx context.Context, a store.Acceptance) (store.Accepted,
 		}
 	}
 	asked := accepting{jobs: a.Jobs, at: s.at(a.At)}
-	o := &op{ask: asked.ask, hear: asked.hear}
+	w := &work{ask: asked.ask, hear: asked.hear}
 	if a.Receipt != nil {
 		r, err := encodeReceipt(*a.Receipt)
 		if err != nil {
 			return store.Accepted{}, fmt.Errorf("accept: %w", err)
 		}
 		asked.receipt = &r
-		o.stores = r.size()
-		o.bytes = int(r.size())
+		w.stores = r.size()
+		w.bytes = int(r.size())
 	}
 	asked.encode()
 	for i := range a.Jobs {
-		o.bytes += len(asked.columns.context[i])
-		o.locks.agents = append(o.locks.agents, a.Jobs[i].Agent)
+		w.bytes += len(asked.columns.context[i])
+		w.locks.agents = append(w.locks.agents, a.Jobs[i].Agent)
 	}
 	// A repeat is recognised by its key, so a caller who left early can come
 	// back with the same request. It need not wait beyond its deadline.
-	if err := s.write(ctx, false, o); err != nil {
+	if err := s.write(ctx, false, w); err != nil {
 		return store.Accepted{}, fmt.Errorf("accept: %w", err)
 	}
 	s.talk.accepted(asked.out)

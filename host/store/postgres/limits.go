@@ -76,14 +76,14 @@ func (s *Store) SetPaused(ctx context.Context, p store.Pause) error {
 	if !p.Paused {
 		reason = ""
 	}
-	o := &op{hear: exec}
+	w := &work{hear: exec}
 	var agent *string
 	if p.Agent != "" {
 		name := encodeText(p.Agent)
-		agent, o.locks.agents = &name, []string{p.Agent}
+		agent, w.locks.agents = &name, []string{p.Agent}
 	}
-	o.ask = func(b *pgx.Batch) { b.Queue(`SELECT al_set_paused($1, $2, $3)`, agent, p.Paused, reason) }
-	if err := s.write(ctx, true, o); err != nil {
+	w.ask = func(b *pgx.Batch) { b.Queue(`SELECT al_set_paused($1, $2, $3)`, agent, p.Paused, reason) }
+	if err := s.write(ctx, true, w); err != nil {
 		return fmt.Errorf("pause: %w", err)
 	}
 	if !p.Paused {

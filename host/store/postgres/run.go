@@ -156,7 +156,7 @@ func (s *Store) Release(ctx context.Context, run, reason string, at time.Time) e
 func (s *Store) end(ctx context.Context, what, run string, state job.State, exitCode int, reason string, at time.Time, retry *int64) error {
 	answer := ""
 	again := s.unsure.has(run)
-	err := s.write(ctx, true, &op{
+	err := s.write(ctx, true, &work{
 		locks: locks{ends: []string{run}},
 		ask: func(b *pgx.Batch) {
 			b.Queue(`SELECT al_finish($1, $2, $3, $4, $5, $6, $7)`,
@@ -197,7 +197,7 @@ func (s *Store) Renew(ctx context.Context, runs []string, until time.Time) (stor
 		lease = &n
 	}
 	under := map[string]string{}
-	err := s.write(ctx, false, &op{
+	err := s.write(ctx, false, &work{
 		locks: locks{renews: runs},
 		ask: func(b *pgx.Batch) {
 			b.Queue(`SELECT run, cancel FROM al_renew($1, $2, $3)`, encodeTexts(runs), nanos(until), lease)
@@ -237,7 +237,7 @@ func (s *Store) Renew(ctx context.Context, runs []string, until time.Time) (stor
 // Cancel implements [store.Store].
 func (s *Store) Cancel(ctx context.Context, agentOrRun, reason string) ([]string, error) {
 	var asked []string
-	err := s.write(ctx, true, &op{
+	err := s.write(ctx, true, &work{
 		locks: locks{cancels: []string{agentOrRun}},
 		ask: func(b *pgx.Batch) {
 			b.Queue(`SELECT al_cancel($1, $2)`, encodeText(agentOrRun), encodeText(reason))

@@ -92,7 +92,7 @@ func Open(ctx context.Context, url string, opts Options) (*Store, error) {
 		p.close()
 		return nil, openError(err)
 	}
-	go s.writer.run()
+	go s.writer.group.Run()
 	s.talk.start()
 	return s, nil
 }
@@ -111,7 +111,7 @@ func (s *Store) Now() time.Time { return s.clock.now() }
 func (s *Store) Close() error {
 	s.closing.Do(func() {
 		close(s.closed)
-		s.writer.stop()
+		s.writer.group.Stop()
 		s.talk.stop()
 		s.pools.close()
 	})
@@ -128,9 +128,8 @@ func (s *Store) at(t time.Time) *int64 {
 }
 
 // write has the writer do something for a caller.
-func (s *Store) write(ctx context.Context, patient bool, o *op) error {
-	o.ctx = ctx
-	return s.writer.do(o, patient)
+func (s *Store) write(ctx context.Context, patient bool, w *work) error {
+	return s.writer.group.Do(ctx, w, w.bytes, patient)
 }
 
 // alone runs a batch in a transaction of its own, beside the writer.

@@ -267,11 +267,11 @@ func (m *month) queued(n int) {
 	defer deadline.Stop()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
-	for len(m.writer.ops) < n {
+	for m.writer.group.Waiting() < n {
 		select {
 		case <-tick.C:
 		case <-deadline.C:
-			m.t.Fatalf("%d operations wait, want %d", len(m.writer.ops), n)
+			m.t.Fatalf("%d operations wait, want %d", m.writer.group.Waiting(), n)
 		}
 	}
 }

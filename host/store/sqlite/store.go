@@ -76,7 +76,7 @@ func Open(ctx context.Context, path string, opts Options) (*Store, error) {
 		Reader: newReader(path, func() (*conn, error) { return dial(path, sqlite3.OPEN_READONLY, through(opts.vfs)) }),
 		writer: newWriter(path, c, opts),
 	}
-	go s.writer.run()
+	go s.writer.group.Run()
 	return s, nil
 }
 
@@ -186,7 +186,7 @@ func openError(path string, err error) error {
 // Close implements [store.Store].
 func (s *Store) Close() error {
 	s.closing.Do(func() {
-		s.writer.stop()
+		s.writer.group.Stop()
 		// The readers go first: the last connection to close folds the log
 		// into the file, and a read-only one can not.
 		s.err = errors.Join(s.Reader.Close(), s.writer.conn.close())

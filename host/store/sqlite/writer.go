@@ -4,26 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/ncruces/go-sqlite3"
 
-	"github.com/action-llama/gateway/host/store"
+	"github.com/action-llama/gateway/host/internal/groupcommit"
 )
 
 const (
-	// maxBatchOps and maxBatchBytes bound one transaction. Beyond some hundred
-	// operations sharing an fsync saves nothing more, and the callers at the
-	// front only wait for those at the back.
-	maxBatchOps   = 256
-	maxBatchBytes = 8 << 20
-	// maxQueued bounds the operations that wait for the writer. Their callers
-	// wait, too, each until its own deadline.
-	maxQueued = 1024
-
 	pageSize = 4096
 	// idleWALPages is the log's size from which it is folded into the file as
 	// soon as nobody waits. maxWALPages (32 MiB) is where it is done in any
@@ -32,19 +21,12 @@ const (
 	maxWALPages  = 8000
 )
 
-// op is one call on its way through the writer.
-type op struct {
-	ctx   context.Context
-	bytes int
-	// apply runs inside the transaction. An error it returns is one of the
-	// database; what the store has to say to its caller it keeps in answer.
-	// It may be run again, so it must not build on an earlier run's results.
-	apply  func(*tx) error
-	answer error
+// work runs inside a transaction. An error it returns is one of the database;
+// what the store has to say to its caller goes another way. It may be run
+// again, so it must not build on an earlier run's results.
+type work func(*tx) error
 
-	taken atomic.Bool // by the writer, or by a caller who has given up
-	done  chan struct{}
-}
+type op = groupcommit.Op[work]
 
 // tx is what an operation works on: the connection, in a transaction, and the
 // totals and queues, which are written back once for the whole batch.
@@ -54,37 +36,36 @@ type tx struct {
 	queues queues
 }
 
+// writer is the one connection that writes.
 type writer struct {
+	group    *groupcommit.Writer[work]
 	path     string
 	vfs      string
 	log      hclog.Logger
 	onCommit func(time.Duration, int)
 
-	ops     chan *op
-	notes   notes
-	closing chan struct{}
-	once    sync.Once
-	stopped chan struct{}
-
-	// The rest belongs to the goroutine.
+	// The rest belongs to the goroutine that writes.
 	conn   *conn // nil after an error that it can not be trusted after
-	failed bool  // the last transaction; says when a recovery is news
 	wal    int   // pages in the log
 	folded int   // of those, how many were there at the last checkpoint
 	wrote  bool  // the last transaction changed something
-	batch  []*op
 }
 
 func newWriter(path string, c *conn, opts Options) *writer {
-	w := &writer{
-		path: path, vfs: opts.vfs, log: opts.Log, onCommit: opts.OnCommit, conn: c,
-		ops:     make(chan *op, maxQueued),
-		notes:   notes{signal: make(chan struct{}, 1)},
-		closing: make(chan struct{}),
-		stopped: make(chan struct{}),
-	}
+	w := &writer{path: path, vfs: opts.vfs, log: opts.Log, onCommit: opts.OnCommit, conn: c}
+	w.group = groupcommit.New(groupcommit.Options[work]{Log: opts.Log, Commit: w.commit, Idle: w.tidy})
 	w.watchLog()
 	return w
+}
+
+// do has an operation recorded; see [groupcommit.Writer.Do].
+func (w *writer) do(ctx context.Context, bytes int, patient bool, apply work) error {
+	return w.group.Do(ctx, apply, bytes, patient)
+}
+
+// note has a receipt recorded that nobody waits for.
+func (w *writer) note(r storedReceipt) bool {
+	return w.group.Note(func(t *tx) error { return t.insertReceipt(&r) }, int(r.size()))
 }
 
 func (w *writer) watchLog() {
@@ -97,163 +78,25 @@ func (w *writer) watchLog() {
 	})
 }
 
-// stop lets the writer finish what waits and returns when it has ended.
-func (w *writer) stop() {
-	w.once.Do(func() { close(w.closing) })
-	<-w.stopped
-}
-
-// do queues an operation and waits until it is on disk, or failed. A ctx that
-// ends before the writer has taken it up means that nothing was recorded. If it
-// ends later then patient callers learn the outcome nevertheless: for them it
-// would be worse not to know what was recorded than to be late.
-func (w *writer) do(ctx context.Context, bytes int, patient bool, apply func(*tx) error) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	o := &op{ctx: ctx, bytes: bytes, apply: apply, done: make(chan struct{})}
-	select {
-	case <-w.closing:
-		return store.ErrClosed
-	default:
-	}
-	select {
-	case w.ops <- o:
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-w.closing:
-		return store.ErrClosed
-	}
-
-	over := ctx.Done()
-	for {
-		select {
-		case <-o.done:
-			return o.answer
-		case <-over:
-			if !o.taken.Swap(true) {
-				return ctx.Err()
-			}
-			if !patient {
-				return fmt.Errorf("%w while it was being recorded", ctx.Err())
-			}
-			over = nil
-		case <-w.stopped:
-			select {
-			case <-o.done:
-				return o.answer
-			default:
-				return store.ErrClosed
-			}
-		}
+// tidy folds the log into the file when it is time for that.
+func (w *writer) tidy(waiting bool) {
+	if due := w.wal - w.folded; due >= maxWALPages || due >= idleWALPages && !waiting {
+		w.checkpoint()
 	}
 }
 
-func (w *writer) run() {
-	defer close(w.stopped)
-	timer := time.NewTimer(time.Hour)
-	timer.Stop()
-	defer timer.Stop()
-	for {
-		select {
-		case o := <-w.ops:
-			w.write(o)
-		case <-w.notes.signal:
-			timer.Reset(noteDelay)
-			continue
-		case <-timer.C:
-			w.write(nil)
-		case <-w.closing:
-			w.drain()
-			return
-		}
-		if w.failed && w.notes.waiting() {
-			timer.Reset(noteRetry)
-		}
-		if due := w.wal - w.folded; due >= maxWALPages || due >= idleWALPages && len(w.ops) == 0 {
-			w.checkpoint()
-		}
-	}
-}
-
-// drain writes what was queued before the store was closed.
-func (w *writer) drain() {
-	for {
-		select {
-		case o := <-w.ops:
-			w.write(o)
-		default:
-			for w.notes.waiting() {
-				if w.write(nil); w.failed {
-					w.log.Warn("records of deliveries lost at the end", "count", len(w.notes.list))
-					return
-				}
-			}
-			return
-		}
-	}
-}
-
-// write puts an operation and those that wait behind it into one transaction.
-func (w *writer) write(first *op) {
-	batch, bytes := w.batch[:0], 0
-	take := func(o *op) {
-		if o.ctx.Err() == nil && !o.taken.Swap(true) {
-			batch = append(batch, o)
-			bytes += o.bytes
-			return
-		}
-		o.answer = o.ctx.Err()
-		close(o.done)
-	}
-	if first != nil {
-		take(first)
-	}
-fill:
-	for len(batch) < maxBatchOps && bytes < maxBatchBytes {
-		select {
-		case o := <-w.ops:
-			take(o)
-		default:
-			break fill
-		}
-	}
-	callers := len(batch)
-	noted := w.notes.take(maxBatchOps, maxBatchBytes)
-	for i := range noted {
-		batch = append(batch, noteOp(&noted[i]))
-	}
-	if len(batch) == 0 {
-		return
-	}
-
+// commit makes one transaction of a batch.
+func (w *writer) commit(batch []*op) error {
 	start := time.Now()
 	w.wrote = false
 	recorded, err := w.transact(batch)
-	w.notes.written(noted, err == nil)
-	switch {
-	case err != nil:
-		err = unavailable(w.path, err)
-		for _, o := range batch[:callers] {
-			o.answer = err
-		}
-		if !w.failed {
-			w.log.Error("store can not write", "error", err)
-		}
-	default:
-		if w.wrote && recorded > 0 {
-			w.onCommit(time.Since(start), recorded)
-		}
-		if w.failed {
-			w.log.Info("store writes again")
-		}
+	if err != nil {
+		return unavailable(w.path, err)
 	}
-	w.failed = err != nil
-	for _, o := range batch[:callers] {
-		close(o.done)
+	if w.wrote && recorded > 0 {
+		w.onCommit(time.Since(start), recorded)
 	}
-	clear(batch)
-	w.batch = batch
+	return nil
 }
 
 // transact applies a batch in one transaction and says how many operations it
@@ -284,8 +127,8 @@ func (w *writer) transact(batch []*op) (recorded int, err error) {
 		if culprit == nil || !ownFault(err) {
 			return 0, err
 		}
-		culprit.answer = fmt.Errorf("store %s: refused: %w", w.path, err)
-		culprit.apply = func(*tx) error { return nil }
+		culprit.Answer = fmt.Errorf("store %s: refused: %w", w.path, err)
+		culprit.Work = func(*tx) error { return nil }
 		refused++
 		if err := w.rollback(); err != nil {
 			return 0, err
@@ -305,7 +148,7 @@ func (w *writer) attempt(batch []*op) (*op, error) {
 	}
 	before := t.totals
 	for _, o := range batch {
-		if err := o.apply(t); err != nil {
+		if err := o.Work(t); err != nil {
 			return o, err
 		}
 	}

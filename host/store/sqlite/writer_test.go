@@ -16,6 +16,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/ncruces/go-sqlite3"
 
+	"github.com/action-llama/gateway/host/internal/groupcommit"
 	"github.com/action-llama/gateway/host/job"
 	"github.com/action-llama/gateway/host/store"
 )
@@ -63,7 +64,7 @@ func (g *gate) pass(t *testing.T) {
 
 // queued waits until n operations wait for the writer.
 func queued(s *Store, n int) {
-	for len(s.writer.ops) < n {
+	for s.writer.group.Waiting() < n {
 		runtime.Gosched()
 	}
 }
@@ -227,11 +228,11 @@ func TestLockedByAnotherProcess(t *testing.T) {
 	// Notes are kept up to a bound while they can not be written.
 	body := noise(1 << 20)
 	taken := 0
-	for taken <= maxNoteBytes/len(body) && s.Note(job.Receipt{ID: fmt.Sprintf("01%03d", taken), ReceivedAt: noon, Body: body}) {
+	for taken <= groupcommit.MaxNoteBytes/len(body) && s.Note(job.Receipt{ID: fmt.Sprintf("01%03d", taken), ReceivedAt: noon, Body: body}) {
 		taken++
 	}
-	if taken == 0 || taken > maxNoteBytes/len(body) {
-		t.Errorf("%d notes of 1 MiB were taken, the bound is %d bytes", taken, maxNoteBytes)
+	if taken == 0 || taken > groupcommit.MaxNoteBytes/len(body) {
+		t.Errorf("%d notes of 1 MiB were taken, the bound is %d bytes", taken, groupcommit.MaxNoteBytes)
 	}
 
 	execute(t, other, "ROLLBACK")

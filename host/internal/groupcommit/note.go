@@ -1,11 +1,9 @@
-package postgres
+package groupcommit
 
 import (
 	"context"
 	"sync"
 	"time"
-
-	"github.com/jackc/pgx/v5"
 )
 
 const (
@@ -13,61 +11,67 @@ const (
 	noteDelay = 50 * time.Millisecond
 	// noteRetry is the pause after a failed write of notes.
 	noteRetry = time.Second
-	// maxNotes and maxNoteBytes bound what waits, of which a database takes
-	// less than a second's time.
-	maxNotes     = 4096
-	maxNoteBytes = 16 << 20
+	// MaxNotes and MaxNoteBytes bound the notes that wait. At full speed that
+	// is less than a second's worth.
+	MaxNotes     = 4096
+	MaxNoteBytes = 16 << 20
 )
 
-// notes are receipts that nobody waits for.
-type notes struct {
+// notes are work that nobody waits for.
+type notes[W any] struct {
 	mu     sync.Mutex
-	list   []receipt
+	list   []*Op[W]
 	count  int // of those in the list and those being written
 	bytes  int
 	signal chan struct{} // there is something to write
 }
 
-func (w *writer) note(r receipt) bool {
+// Note has work recorded with a transaction of the near future, and does not
+// wait for it. It returns false when too much waits already, or at the end.
+func (w *Writer[W]) Note(work W, bytes int) bool {
 	select {
 	case <-w.closing:
 		return false
 	default:
 	}
 	n := &w.notes
-	size := int(r.size())
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	// A receipt larger than the bound is taken when nothing else waits.
-	if n.count >= maxNotes || n.bytes > 0 && n.bytes+size > maxNoteBytes {
+	// A note larger than the bound is taken when nothing else waits.
+	if n.count >= MaxNotes || n.bytes > 0 && n.bytes+bytes > MaxNoteBytes {
 		return false
 	}
-	n.list = append(n.list, r)
+	n.list = append(n.list, &Op[W]{Work: work, ctx: context.Background(), bytes: bytes})
 	n.count++
-	n.bytes += size
+	n.bytes += bytes
 	if len(n.list) == 1 {
-		select {
-		case n.signal <- struct{}{}:
-		default:
-		}
+		n.tell()
 	}
 	return true
 }
 
-func (n *notes) waiting() bool {
+func (n *notes[W]) tell() {
+	select {
+	case n.signal <- struct{}{}:
+	default:
+	}
+}
+
+// waiting is how many wait to be written.
+func (n *notes[W]) waiting() int {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return len(n.list) > 0
+	return len(n.list)
 }
 
 // take hands out the oldest notes, at least one if there is any. They count
 // until they come back to written.
-func (n *notes) take(count, bytes int) []receipt {
+func (n *notes[W]) take(count, bytes int) []*Op[W] {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	taken, size := 0, 0
 	for taken < len(n.list) && taken < count && size < bytes {
-		size += int(n.list[taken].size())
+		size += n.list[taken].bytes
 		taken++
 	}
 	if taken == 0 {
@@ -78,17 +82,14 @@ func (n *notes) take(count, bytes int) []receipt {
 	if len(n.list) == 0 {
 		n.list = nil
 	} else {
-		select { // what is left does not wait for another note to come
-		case n.signal <- struct{}{}:
-		default:
-		}
+		n.tell() // what is left does not wait for another note to come
 	}
 	return list
 }
 
 // written takes back what was handed out: for good, or to the front of those
 // that wait.
-func (n *notes) written(list []receipt, ok bool) {
+func (n *notes[W]) written(list []*Op[W], ok bool) {
 	if len(list) == 0 {
 		return
 	}
@@ -99,17 +100,7 @@ func (n *notes) written(list []receipt, ok bool) {
 		return
 	}
 	n.count -= len(list)
-	for i := range list {
-		n.bytes -= int(list[i].size())
-	}
-}
-
-func noteOp(r *receipt) *op {
-	return &op{
-		ctx: context.Background(), stores: r.size(), ask: r.insert,
-		hear: func(results pgx.BatchResults) error {
-			_, err := results.Exec()
-			return err
-		},
+	for _, o := range list {
+		n.bytes -= o.bytes
 	}
 }
