@@ -13,9 +13,29 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
+// deck is what there is of something, in an order by chance, and again in
+// another: all of it comes, also when there is not much time.
+type deck struct {
+	of int
+
+	mu   sync.Mutex
+	left []int
+}
+
+func (d *deck) draw() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.left) == 0 {
+		d.left = rand.Perm(d.of)
+	}
+	one := d.left[0]
+	d.left = d.left[1:]
+	return one
+}
+
 // hurtHost does something to a host, and undoes it after a while.
 func (f *fleet) hurtHost(h *fleetHost) {
-	switch rand.IntN(10) {
+	switch f.hostFaults.draw() {
 	case 0, 1:
 		f.note("host killed")
 		f.down(h)
@@ -85,7 +105,7 @@ func (f *fleet) frozen(h *fleetHost, all bool) {
 
 // hurtDatabase does the same to the database.
 func (f *fleet) hurtDatabase() {
-	switch rand.IntN(8) {
+	switch f.databaseFaults.draw() {
 	case 0:
 		f.note("database restarted")
 		f.restartDatabase(syscall.SIGINT, rand.N(time.Second))

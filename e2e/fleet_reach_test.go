@@ -28,7 +28,8 @@ type pair struct {
 	shared string
 }
 
-func newPair(t *testing.T, lease time.Duration) *pair {
+// newPair starts them; prepare is told of each before.
+func newPair(t *testing.T, lease time.Duration, prepare ...func(i int, h *fleetHost)) *pair {
 	p := &pair{t: t, db: newFleetDatabase(t), shared: t.TempDir()}
 	files := map[string]string{
 		"config.toml": fmt.Sprintf(`
@@ -57,6 +58,9 @@ echo "end $AL_RUN_ID 0" >>marks
 	for i := range 2 {
 		h := newFleetHost(t, strconv.Itoa(i+1), p.db, files)
 		p.hosts = append(p.hosts, h)
+		for _, f := range prepare {
+			f(i, h)
+		}
 		h.up(func(*gateway) {})
 	}
 	return p

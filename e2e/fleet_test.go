@@ -72,6 +72,8 @@ type fleet struct {
 	lost   int // runs that were given up for another
 	ticks  int
 
+	hostFaults, databaseFaults deck
+
 	mu     sync.Mutex
 	faults map[string]int
 }
@@ -89,6 +91,7 @@ func newFleet(t *testing.T) *fleet {
 		_ = os.RemoveAll(shared)
 	})
 	f := &fleet{t: t, began: time.Now(), ended: map[string]int{}, faults: map[string]int{}}
+	f.hostFaults.of, f.databaseFaults.of = 10, 8
 	f.db = newFleetDatabase(t)
 	f.marks = newFleetMarks(t, filepath.Join(shared, "marks"))
 	f.balancer = newBalancer(t)
