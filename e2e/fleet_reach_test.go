@@ -181,6 +181,37 @@ func TestCommandsReachTheRunsOfOtherHosts(t *testing.T) {
 	p.awaitState(run, "failed")
 }
 
+// A job runs where its agent's labels are, and waits while they are nowhere.
+func TestAJobRunsOnAHostWithItsLabels(t *testing.T) {
+	t.Parallel()
+	p := newPair(t, fleetLease, func(i int, h *fleetHost) {
+		h.write("agents/dev/config.toml", "scale = 4\nrunsOn = [\"gpu\"]\n[[webhooks]]\nsource = \"main\"\nevents = [\"issues\"]\n")
+		if i == 1 {
+			h.env = append(h.env, "AL_RUNNER_LABELS=gpu,vpn")
+		}
+	})
+	without, with := p.hosts[0], p.hosts[1]
+	for n := range 3 {
+		without.now.mustSend(issue(strconv.Itoa(n)))
+		if run, _, by, _ := p.begun(n + 1); by != with {
+			t.Errorf("run %s began on host %s, which has not the label of its agent", run, by.name)
+		}
+	}
+	p.letGo()
+	without.now.await("these runs are over", func() bool { return without.stat().Agents[0].Running == 0 })
+	with.now.stop()
+	without.now.mustSend(issue("waits"))
+	pauseFor(t.Context(), 4*time.Second) // a host looks every three by itself
+	if a := without.stat().Agents[0]; a.Waiting != 1 {
+		t.Errorf("%+v: one job waits for a host with the label", a)
+	}
+	with.up(func(*gateway) {})
+	without.now.await("it has run", func() bool {
+		a := without.stat().Agents[0]
+		return a.Waiting+a.Running == 0
+	})
+}
+
 // A host that stands still for longer than its lease loses its run to another.
 // When it goes on it ends its own, and records nothing.
 func TestAHostThatWakesUpHasLostItsRun(t *testing.T) {
