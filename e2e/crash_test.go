@@ -47,7 +47,7 @@ func TestKillLosesNothingThatWasAccepted(t *testing.T) {
 // and as AL_SOAK_FOR says of `make soak`.
 func soakFor(t *testing.T, short time.Duration) time.Duration {
 	t.Helper()
-	if os.Getenv("AL_SOAK") == "" {
+	if !soaking() {
 		return short
 	}
 	text := os.Getenv("AL_SOAK_FOR")
@@ -60,6 +60,9 @@ func soakFor(t *testing.T, short time.Duration) time.Duration {
 	}
 	return limit
 }
+
+// soaking says whether this is `make soak`.
+func soaking() bool { return os.Getenv("AL_SOAK") != "" }
 
 // crashTest is a project whose gateway is killed, and all that is known of it.
 type crashTest struct {

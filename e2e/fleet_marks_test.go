@@ -248,16 +248,6 @@ func (m *fleetMarks) checkJobs(record *crashRecord) {
 	}
 }
 
-// checkEnded sees to it that nothing is alive of any run, none of which runs.
-func (m *fleetMarks) checkEnded() {
-	m.read()
-	for _, r := range m.runs {
-		if ofRun(r.pid, r.id) {
-			m.t.Errorf("process %d of run %s of %s is still there after its end", r.pid, r.id, r.agent)
-		}
-	}
-}
-
 // forget drops what was read of some runs.
 func (m *fleetMarks) forget(run func(id string) bool) {
 	maps.DeleteFunc(m.runs, func(id string, _ *fleetRun) bool { return run(id) })

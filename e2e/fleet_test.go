@@ -22,7 +22,7 @@ import (
 const (
 	fleetFor    = 25 * time.Second // of `make e2e`; what follows takes some more
 	fleetHosts  = 3
-	leastFaults = 12
+	leastFaults = 6
 	calmEvery   = 15 // rounds
 )
 
@@ -131,12 +131,16 @@ var fleetFaults = regexp.MustCompile(`panic|internal error|SQLSTATE (XX|42|22|23
 // load has deliveries sent until the function that it returns is called.
 func (f *fleet) load() (stop func()) {
 	ctx, cancel := context.WithCancel(f.t.Context())
+	backlog := fleetBacklog
+	if !soaking() {
+		backlog = fleetBacklog / 4 // it is all to be worked off soon
+	}
 	var sending sync.WaitGroup
 	sending.Go(func() { f.sent.run(ctx) })
 	sending.Go(func() {
 		for ctx.Err() == nil {
 			if n, long, err := f.waiting(ctx); err == nil {
-				f.sent.busy.Store(n > fleetBacklog)
+				f.sent.busy.Store(n > backlog)
 				f.sent.noLong.Store(long > fleetLong)
 			}
 			pauseFor(ctx, fleetLook)
@@ -171,11 +175,15 @@ func (f *fleet) ask(ctx context.Context, what func(context.Context, *pgx.Conn) e
 func (f *fleet) round() {
 	f.rounds++
 	var all sync.WaitGroup
-	hosts := rand.Perm(len(f.hosts))[:rand.IntN(3)] // none, one or two
-	for _, i := range hosts {
+	plans := []struct {
+		hosts    int
+		database bool
+	}{{1, false}, {1, false}, {2, false}, {0, true}, {0, true}, {2, true}}
+	plan := plans[rand.IntN(len(plans))]
+	for _, i := range rand.Perm(len(f.hosts))[:plan.hosts] {
 		all.Go(func() { f.hurtHost(f.hosts[i]) })
 	}
-	if len(hosts) == 0 || rand.IntN(4) == 0 {
+	if plan.database {
 		all.Go(func() { f.hurtDatabase() })
 	}
 	all.Wait()
@@ -188,6 +196,9 @@ func (f *fleet) round() {
 func aWhile() time.Duration {
 	if rand.IntN(2) == 0 {
 		return rand.N(time.Second)
+	}
+	if !soaking() {
+		return rand.N(fleetLease * 5 / 4)
 	}
 	return rand.N(2 * fleetLease)
 }
