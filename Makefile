@@ -140,13 +140,15 @@ lint-alerts: ## the alerts in deploy/prometheus, and their tests, by promtool
 
 # Not a part of lint: its tool takes longer to build than all of lint to run.
 .PHONY: lint-deploy
-lint-deploy: tools-deploy ## what deploy/ has for systemd and Kubernetes, by their own tools
+lint-deploy: tools-deploy ## what deploy/ has for systemd, Kubernetes and HAProxy, by their own tools
 	@.tools/kubectl-validate --version 1.27 $$(ls deploy/kubernetes/*.yaml | grep -v kustomization)
 	@if command -v systemd-analyze >/dev/null; then \
 	  bad=$$(systemd-analyze verify deploy/systemd/al.socket deploy/systemd/al.service 2>&1 | grep -v '/opt/al/current/al is not executable'); \
 	  if [ -n "$$bad" ]; then echo "$$bad"; exit 1; fi; \
 	  systemd-analyze security --offline=true --threshold=20 --no-pager deploy/systemd/al.service | tail -n 1; \
 	else echo "lint-deploy: no systemd-analyze here, so the units are not looked at"; fi
+	@if command -v haproxy >/dev/null; then haproxy -q -c -f deploy/haproxy/haproxy.cfg; \
+	else echo "lint-deploy: no haproxy here, so the balancer's file is not looked at"; fi
 
 .PHONY: alone
 alone: ## build and vet each module without the workspace, as others get it
