@@ -154,6 +154,8 @@ func (w *walk) block(t *testing.T, mark, text string) {
 		return
 	}
 	switch what := words[0]; {
+	case what == "until":
+		w.until(t, text)
 	case what == "background":
 		w.background(t, strings.TrimSpace(strings.TrimPrefix(text, "$ ")))
 	case what == "file" && len(words) == 2:
@@ -187,8 +189,7 @@ func (w *walk) commands(t *testing.T, text string) {
 		folder, moves := strings.CutPrefix(command, "cd ")
 		switch {
 		case !is:
-			pattern := strings.ReplaceAll(regexp.QuoteMeta(strings.TrimSpace(line)), `\.\.\.`, ".*")
-			if !regexp.MustCompile(`(?m)^\s*` + regexp.MustCompile(` +`).ReplaceAllString(pattern, `\s+`)).MatchString(w.out) {
+			if !w.says(line) {
 				t.Fatalf("it does not say %q, but:\n%s", line, w.out)
 			}
 		case moves:
@@ -197,6 +198,31 @@ func (w *walk) commands(t *testing.T, text string) {
 			w.run(t, command)
 		}
 	}
+}
+
+// says looks for a line in what was printed last.
+func (w *walk) says(line string) bool {
+	pattern := strings.ReplaceAll(regexp.QuoteMeta(strings.TrimSpace(line)), `\.\.\.`, ".*")
+	return regexp.MustCompile(`(?m)^\s*` + regexp.MustCompile(` +`).ReplaceAllString(pattern, `\s+`)).MatchString(w.out)
+}
+
+// until runs one command again until it says all that follows it.
+func (w *walk) until(t *testing.T, text string) {
+	t.Helper()
+	command, lines, _ := strings.Cut(text, "\n")
+	command, is := strings.CutPrefix(command, "$ ")
+	if !is || strings.Contains(lines, "$ ") {
+		t.Fatalf("not one command to repeat:\n%s", text)
+	}
+	await(t, "it says\n"+lines, func() bool {
+		w.run(t, command)
+		for line := range strings.Lines(lines) {
+			if !w.says(line) {
+				return false
+			}
+		}
+		return true
+	}, func() string { return w.out })
 }
 
 func (w *walk) run(t *testing.T, command string) {
@@ -211,6 +237,9 @@ func (w *walk) run(t *testing.T, command string) {
 		t.Fatalf("$ %s: %v\n%s", command, err, out)
 	}
 }
+
+// ofProject is which project a command is about, where it says so.
+var ofProject = regexp.MustCompile(`-p \S+`)
 
 // background starts a gateway, and waits until it is there. It ends with al stop,
 // or with the test.
@@ -230,7 +259,7 @@ func (w *walk) background(t *testing.T, command string) {
 		<-gone
 	})
 	await(t, fmt.Sprintf("%s answers", command), func() bool {
-		stat := exec.Command("sh", "-c", "al stat --json")
+		stat := exec.Command("sh", "-c", "al stat --json "+ofProject.FindString(command))
 		stat.Dir, stat.Env = w.dir, w.env
 		out, _ := stat.CombinedOutput()
 		return strings.Contains(string(out), `"running": true`)
