@@ -19,8 +19,6 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/action-llama/gateway/host/store"
 )
@@ -47,10 +45,10 @@ type Health interface {
 
 // Options of Register. All are needed.
 type Options struct {
-	Gateway  Gateway
-	Key      func() string // gateway_api_key of now; guards /api
-	Gatherer prometheus.Gatherer
-	Log      hclog.Logger
+	Gateway Gateway
+	Key     func() string // gateway_api_key of now; guards /api
+	Metrics http.Handler
+	Log     hclog.Logger
 }
 
 // timeout bounds what a person, or a probe, waits for.
@@ -86,11 +84,7 @@ func openRoutes(o Options) []openRoute {
 			}
 			writeJSON(w, http.StatusOK, map[string]any{"ok": true})
 		})},
-		{"GET /metrics", promhttp.HandlerFor(o.Gatherer, promhttp.HandlerOpts{
-			EnableOpenMetrics: true,
-			Timeout:           timeout,
-			ErrorHandling:     promhttp.ContinueOnError,
-		})},
+		{"GET /metrics", o.Metrics},
 	}
 }
 

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
-	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/action-llama/gateway/host/store"
 )
@@ -33,7 +32,7 @@ func serve(t *testing.T, key string, status func(context.Context) (Status, error
 	var log strings.Builder
 	mux := http.NewServeMux()
 	Register(mux, Options{
-		Gateway: fake{status: status}, Key: func() string { return key }, Gatherer: prometheus.NewRegistry(),
+		Gateway: fake{status: status}, Key: func() string { return key }, Metrics: http.NotFoundHandler(),
 		Log: hclog.New(&hclog.LoggerOptions{Output: &log}),
 	})
 	return mux, &log

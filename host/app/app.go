@@ -26,6 +26,7 @@ import (
 	"github.com/action-llama/gateway/host/pluginhost"
 	"github.com/action-llama/gateway/host/queue"
 	"github.com/action-llama/gateway/host/runner"
+	"github.com/action-llama/gateway/host/scrape"
 	"github.com/action-llama/gateway/host/store"
 	"github.com/action-llama/gateway/host/tracing"
 	"github.com/action-llama/gateway/host/version"
@@ -127,6 +128,7 @@ func New(ctx context.Context, o Options) (app *App, err error) {
 	}
 
 	registry := prometheus.NewRegistry()
+	board := scrape.New(registry)
 	m := newMetrics(registry)
 	a.metrics = m
 	if err := a.startTraces(ctx, o.Project.Gateway, registry); err != nil {
@@ -162,10 +164,10 @@ func New(ctx context.Context, o Options) (app *App, err error) {
 	if err := a.register(o.Project); err != nil {
 		return nil, err
 	}
-	if err := a.prepareWork(ctx, o.Project, registry); err != nil {
+	if err := a.prepareWork(ctx, o.Project, registry, board); err != nil {
 		return nil, err
 	}
-	if err := a.serve(o.Project.Gateway, registry); err != nil {
+	if err := a.serve(o.Project.Gateway, board); err != nil {
 		return nil, err
 	}
 	if _, err := a.install(ctx, first); err != nil {
@@ -320,7 +322,7 @@ func (a *App) killLeftovers(dir string) {
 	}
 }
 
-func (a *App) prepareWork(ctx context.Context, p *config.Project, registry *prometheus.Registry) error {
+func (a *App) prepareWork(ctx context.Context, p *config.Project, registry *prometheus.Registry, board *scrape.Board) error {
 	a.killLeftovers(RunsDir(p.Dir))
 	underWay, _, err := a.runsOfOthers(ctx, a.atStart)
 	if err != nil {
@@ -334,7 +336,7 @@ func (a *App) prepareWork(ctx context.Context, p *config.Project, registry *prom
 	}
 	a.dispatcher, err = queue.New(queue.Options{
 		Store: a.store, Execute: a.execute, Host: a.hostName(a.self.ID), Log: a.log.Named("queue"),
-		Registerer: registry, MaxAttempts: p.MaxAttempts, Retry: a.retryAt,
+		Registerer: registry, Board: board, MaxAttempts: p.MaxAttempts, Retry: a.retryAt,
 		Exclusive: !a.store.shared, // the project is locked, and the store is a file in it
 		Living:    a.livingHosts, Fence: a.store.shared, Lease: a.store.lease,
 		Labels: func() []string { return a.config.get().project.Labels },
@@ -344,8 +346,8 @@ func (a *App) prepareWork(ctx context.Context, p *config.Project, registry *prom
 		return err
 	}
 	a.told.to.Store(a.dispatcher)
+	queue.NewCollector(board, a.store.Queues, a.store.now, a.log.Named("queue"))
 	registry.MustRegister(
-		queue.NewCollector(a.store.Queues, a.store.now, a.log.Named("queue")),
 		queue.NewProjectCollector(a.store.Project, a.store.now, a.log.Named("queue")),
 		pluginhost.NewUsageCollector(a.providers.Status),
 		newDiskCollector(StateDir(p.Dir), DatabaseFile(p.Dir)),
@@ -360,7 +362,9 @@ func (a *App) prepareWork(ctx context.Context, p *config.Project, registry *prom
 	}
 
 	a.use = newCredentialUse(p.Dir, a.log.Named("credentials"))
+	loops := prometheus.NewRegistry()
 	a.ingest = ingest.New(ingest.Options{
+		Agents: loops, Counted: board.Add("", loops).Touch, // of all agents, and hardly ever one more
 		Tracer: a.tracer(),
 		Store:  intake{a}, Wake: a.dispatcher.Wake, Cancel: a.dispatcher.CancelRun,
 		Log: a.log.Named("ingest"), Registerer: registry,
@@ -486,10 +490,10 @@ func (a *App) keepShort(ctx context.Context) {
 }
 
 // serve prepares the HTTP server.
-func (a *App) serve(g config.Gateway, registry *prometheus.Registry) error {
+func (a *App) serve(g config.Gateway, board *scrape.Board) error {
 	mux := http.NewServeMux()
 	a.ingest.Register(mux)
-	api.Register(mux, api.Options{Gateway: surface{a, a.history}, Key: a.apiKey, Gatherer: registry, Log: a.log.Named("api")})
+	api.Register(mux, api.Options{Gateway: surface{a, a.history}, Key: a.apiKey, Metrics: board.Handler(), Log: a.log.Named("api")})
 	if err := a.servePage(mux); err != nil {
 		return err
 	}

@@ -155,7 +155,7 @@ func (d *accepting) follow(accepted store.Accepted, work bool) {
 	d.logDrops(accepted.Dropped)
 	for _, trip := range accepted.Tripped {
 		d.h.log.Error("agent paused: al resume lets it go on", "agent", trip.Agent, "reason", trip.Reason, "receipt", d.id)
-		d.h.metrics.trips.WithLabelValues(trip.Agent).Inc()
+		d.h.metrics.tripped(trip.Agent)
 	}
 	for _, run := range accepted.Cancelled {
 		d.h.cancel(run, "cancelled: a newer event has the same concurrency key")

@@ -23,15 +23,19 @@ type Store interface {
 	Note(r job.Receipt) bool
 }
 
-// Options of a Handler. All but Proved and Tracer are needed.
+// Options of a Handler. All but Agents, Counted, Proved and Tracer are needed.
 type Options struct {
 	Store Store
 	Wake  func() // called after jobs were queued; must not block
 	// Cancel ends a run of this host that the store was asked to end; must not
 	// block. Those of other hosts learn of it from the store.
-	Cancel           func(run, reason string)
-	Log              hclog.Logger
-	Registerer       prometheus.Registerer
+	Cancel     func(run, reason string)
+	Log        hclog.Logger
+	Registerer prometheus.Registerer
+	// Agents takes the metrics that have a series for each agent, and Counted is
+	// told when one of these changed; nil for Registerer, and nobody.
+	Agents           prometheus.Registerer
+	Counted          func()
 	MaxBodyBytes     int64
 	MaxInflightBytes int64
 	Now              func() time.Time
@@ -66,7 +70,7 @@ func New(o Options) *Handler {
 		cancel:  o.Cancel,
 		log:     o.Log,
 		quiet:   newQuietLog(o.Log),
-		metrics: newMetrics(o.Registerer, b, o.Now),
+		metrics: newMetrics(o, b),
 		budget:  b,
 		maxBody: o.MaxBodyBytes,
 		now:     o.Now,

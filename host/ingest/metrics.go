@@ -70,6 +70,7 @@ type metrics struct {
 	events   *prometheus.CounterVec
 	received *prometheus.CounterVec
 	trips    *prometheus.CounterVec
+	counted  func() // trips changed
 	heard    *lastEvents
 	ofType   []deletable // those with the label provider
 	known    known       // for Update, one at a time
@@ -91,7 +92,14 @@ func native(o prometheus.HistogramOpts) prometheus.HistogramOpts {
 	return o
 }
 
-func newMetrics(r prometheus.Registerer, b *budget, now func() time.Time) *metrics {
+func newMetrics(o Options, b *budget) *metrics {
+	r, agents, counted := o.Registerer, o.Agents, o.Counted
+	if agents == nil {
+		agents = r
+	}
+	if counted == nil {
+		counted = func() {}
+	}
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
 	}
@@ -124,15 +132,17 @@ func newMetrics(r prometheus.Registerer, b *budget, now func() time.Time) *metri
 			"Events that a source was proved to have sent.", "provider", "source"),
 		trips: counter("al_agent_loops_total",
 			"How often an agent was paused because it kept starting itself.", "agent"),
-		heard: newLastEvents(now),
-		known: known{types: map[string]bool{}, agents: map[string]bool{}, sources: map[string]string{}},
+		counted: counted,
+		heard:   newLastEvents(o.Now),
+		known:   known{types: map[string]bool{}, agents: map[string]bool{}, sources: map[string]string{}},
 	}
 	m.ofType = []deletable{m.requests, m.refused, m.duration, m.stage, m.missed, m.limit, m.events}
 	inflight := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "al_webhook_inflight_bytes",
 		Help: "Memory held by bodies of deliveries that are being answered.",
 	}, func() float64 { return float64(b.used.Load()) })
-	r.MustRegister(m.requests, m.refused, m.duration, m.stage, m.missed, m.limit, m.events, m.received, m.trips, m.heard, inflight)
+	r.MustRegister(m.requests, m.refused, m.duration, m.stage, m.missed, m.limit, m.events, m.received, m.heard, inflight)
+	agents.MustRegister(m.trips)
 	m.requests.WithLabelValues(unknownProvider, codeLabel(http.StatusNotFound))
 	m.refused.WithLabelValues(unknownProvider, unknownType)
 	m.duration.WithLabelValues(unknownProvider)
@@ -178,6 +188,13 @@ func (m *metrics) update(routes *Routes) {
 			m.trips.DeleteLabelValues(agent)
 		}
 	}
+	m.counted()
+}
+
+// tripped counts that an agent was paused.
+func (m *metrics) tripped(agent string) {
+	m.trips.WithLabelValues(agent).Inc()
+	m.counted()
 }
 
 func (m *metrics) create(provider string) {

@@ -24,6 +24,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/action-llama/gateway/host/job"
+	"github.com/action-llama/gateway/host/scrape"
 	"github.com/action-llama/gateway/host/store"
 )
 
@@ -101,8 +102,10 @@ type Options struct {
 	// Host names this host in the records of its runs.
 	Host string
 	Log  hclog.Logger
-	// Registerer takes the metrics of runs. Nil means none are kept.
+	// Registerer takes the metrics of all runs together, and Board those of each
+	// agent. Nil means none are shown.
 	Registerer prometheus.Registerer
+	Board      *scrape.Board
 
 	// Lease is for how long a run belongs to this host without a sign of
 	// life. It is renewed three times as often. Short leases give the jobs of
@@ -149,7 +152,6 @@ type Dispatcher struct {
 	started  bool
 	deadline time.Time // of the grace; zero until Stop
 	active   map[string]*active
-	agents   map[string]bool // that have, or had, series of their own
 }
 
 // New returns a dispatcher that does nothing until Run is called.
@@ -172,7 +174,7 @@ func New(o Options) (*Dispatcher, error) {
 	if o.Labels == nil {
 		o.Labels = func() []string { return nil }
 	}
-	m, err := newMetrics(o.Registerer)
+	m, err := newMetrics(o.Registerer, o.Board)
 	if err != nil {
 		return nil, fmt.Errorf("queue: register metrics: %w", err)
 	}
@@ -186,7 +188,6 @@ func New(o Options) (*Dispatcher, error) {
 		hurry:    make(chan struct{}, 1),
 		done:     make(chan struct{}),
 		active:   make(map[string]*active),
-		agents:   make(map[string]bool),
 	}, nil
 }
 

@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/action-llama/gateway/host/job"
+	"github.com/action-llama/gateway/host/scrape"
 	"github.com/action-llama/gateway/host/store"
 )
 
@@ -27,16 +28,17 @@ type bench struct {
 	t     *testing.T
 	mem   *memory
 	log   *bytes.Buffer // read it only while nothing runs
-	reg   *prometheus.Registry
+	reg   *scrape.Board
 	ended chan error
 }
 
 // setup starts a dispatcher inside a synctest bubble. Every test has to stop it.
 func setup(t *testing.T, mem *memory, execute func(context.Context, store.Claimed) Result, change ...func(*Options)) *bench {
 	t.Helper()
-	b := &bench{t: t, mem: mem, log: new(bytes.Buffer), reg: prometheus.NewRegistry(), ended: make(chan error, 1)}
+	own := prometheus.NewRegistry()
+	b := &bench{t: t, mem: mem, log: new(bytes.Buffer), reg: scrape.New(own), ended: make(chan error, 1)}
 	o := Options{
-		Store: mem, Execute: execute, Host: "here", Registerer: b.reg,
+		Store: mem, Execute: execute, Host: "here", Registerer: own, Board: b.reg,
 		Log: hclog.New(&hclog.LoggerOptions{Output: b.log, Level: hclog.Debug, DisableTime: true}),
 	}
 	for _, f := range change {
@@ -429,7 +431,7 @@ func TestKill(t *testing.T) {
 		if err := b.stop(0); err != nil {
 			t.Error(err)
 		}
-		if n := testutil.ToFloat64(b.metrics.runs.WithLabelValues("a", "webhook", "killed")); n != 2 {
+		if n := testutil.ToFloat64(b.metrics.of("a").runs.WithLabelValues("webhook", "killed")); n != 2 {
 			t.Errorf("killed counted %v", n)
 		}
 	})

@@ -37,20 +37,23 @@ type jobMetrics struct {
 	dropped  *prometheus.CounterVec
 }
 
-func newJobMetrics() jobMetrics {
+func newJobMetrics(agent prometheus.Labels) jobMetrics {
 	return jobMetrics{
 		accepted: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "al_jobs_accepted_total",
-			Help: "Jobs asked for and recorded, by what became of them at once: queued, merged into one that waits, duplicate, skipped for a busy key, limited by a budget.",
-		}, []string{"agent", "outcome"}),
+			Name:        "al_jobs_accepted_total",
+			Help:        "Jobs asked for and recorded, by what became of them at once: queued, merged into one that waits, duplicate, skipped for a busy key, limited by a budget.",
+			ConstLabels: agent,
+		}, []string{"outcome"}),
 		ended: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "al_jobs_ended_total",
-			Help: "Jobs that ended after their last run, by outcome: done, failed or dead.",
-		}, []string{"agent", "outcome"}),
+			Name:        "al_jobs_ended_total",
+			Help:        "Jobs that ended after their last run, by outcome: done, failed or dead.",
+			ConstLabels: agent,
+		}, []string{"outcome"}),
 		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "al_jobs_dropped_total",
-			Help: "Jobs that this host dropped since its start, by reason: queue_full (the oldest), newer_event (with the same key), busy_key or budget.",
-		}, []string{"agent", "reason"}),
+			Name:        "al_jobs_dropped_total",
+			Help:        "Jobs that this host dropped since its start, by reason: queue_full (the oldest), newer_event (with the same key), busy_key or budget.",
+			ConstLabels: agent,
+		}, []string{"reason"}),
 	}
 }
 
@@ -58,27 +61,28 @@ func (m jobMetrics) register(r prometheus.Registerer) error {
 	return errors.Join(r.Register(m.accepted), r.Register(m.ended), r.Register(m.dropped))
 }
 
-func (m jobMetrics) create(agent string) {
+func (m jobMetrics) create() {
 	for _, outcome := range []string{intoQueue, intoBurst, asDuplicate, forBusyKey, forWantBudget} {
-		m.accepted.WithLabelValues(agent, outcome)
+		m.accepted.WithLabelValues(outcome)
 	}
 	for _, state := range []job.State{job.Done, job.Failed, job.Dead} {
-		m.ended.WithLabelValues(agent, string(state))
+		m.ended.WithLabelValues(string(state))
 	}
 	for _, reason := range []string{dropFull, dropNewer, dropBusy, dropBudget} {
-		m.dropped.WithLabelValues(agent, reason)
+		m.dropped.WithLabelValues(reason)
 	}
 }
 
-func (m jobMetrics) drop(agent string) {
-	gone := prometheus.Labels{"agent": agent}
-	m.accepted.DeletePartialMatch(gone)
-	m.ended.DeletePartialMatch(gone)
-	m.dropped.DeletePartialMatch(gone)
+func (m *metrics) jobEnded(agent string, state job.State) {
+	m.count(agent, func(a *agentMetrics) { a.jobs.ended.WithLabelValues(string(state)).Inc() })
 }
 
-func (m jobMetrics) end(agent string, state job.State) {
-	m.ended.WithLabelValues(agent, string(state)).Inc()
+func (m *metrics) jobAccepted(agent, outcome string) {
+	m.count(agent, func(a *agentMetrics) { a.jobs.accepted.WithLabelValues(outcome).Inc() })
+}
+
+func (m *metrics) jobDropped(agent, reason string) {
+	m.count(agent, func(a *agentMetrics) { a.jobs.dropped.WithLabelValues(reason).Inc() })
 }
 
 // Accepted counts what the store made of the jobs of an acceptance. Ticks that
@@ -95,20 +99,20 @@ func (d *Dispatcher) Accepted(a store.Acceptance, out store.Accepted) {
 			outcome = asDuplicate
 		case store.Skipped:
 			outcome = forBusyKey
-			d.metrics.jobs.dropped.WithLabelValues(a.Jobs[i].Agent, dropBusy).Inc()
+			d.metrics.jobDropped(a.Jobs[i].Agent, dropBusy)
 		case store.Limited:
 			outcome = forWantBudget
-			d.metrics.jobs.dropped.WithLabelValues(a.Jobs[i].Agent, dropBudget).Inc()
+			d.metrics.jobDropped(a.Jobs[i].Agent, dropBudget)
 		case store.Busy, store.Paused:
 			continue
 		}
-		d.metrics.jobs.accepted.WithLabelValues(a.Jobs[i].Agent, outcome).Inc()
+		d.metrics.jobAccepted(a.Jobs[i].Agent, outcome)
 	}
 	for _, drop := range out.Dropped {
 		reason := dropFull
 		if drop.By != 0 {
 			reason = dropNewer
 		}
-		d.metrics.jobs.dropped.WithLabelValues(drop.Agent, reason).Inc()
+		d.metrics.jobDropped(drop.Agent, reason)
 	}
 }

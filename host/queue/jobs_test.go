@@ -10,6 +10,7 @@ import (
 
 	"github.com/action-llama/gateway/host/job"
 	"github.com/action-llama/gateway/host/queue"
+	"github.com/action-llama/gateway/host/scrape"
 	"github.com/action-llama/gateway/host/store"
 )
 
@@ -27,11 +28,11 @@ func TestTheMetricsOfJobsAddUp(t *testing.T) {
 		}
 	}
 	set(0)
-	reg := prometheus.NewRegistry()
+	reg := scrape.New(prometheus.NewRegistry())
 	began := make(chan int64, 100)
 	hold := make(chan struct{})
 	d, err := queue.New(queue.Options{
-		Store: s, Registerer: reg, Exclusive: true, MaxAttempts: 1,
+		Store: s, Board: reg, Exclusive: true, MaxAttempts: 1,
 		Execute: func(_ context.Context, c store.Claimed) queue.Result {
 			began <- c.Job.ID
 			<-hold
@@ -51,7 +52,7 @@ func TestTheMetricsOfJobsAddUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.SetAgents([]string{agent})
-	reg.MustRegister(queue.NewCollector(s.Queues, time.Now, nil))
+	queue.NewCollector(reg, s.Queues, time.Now, nil)
 	asked := 0
 	ask := func(j store.NewJob) store.Verdict {
 		t.Helper()
@@ -148,7 +149,7 @@ func TestTheMetricsOfJobsAddUp(t *testing.T) {
 }
 
 // gathered are the values of all metrics, by name and outcome.
-func gathered(t *testing.T, reg *prometheus.Registry) map[string]float64 {
+func gathered(t *testing.T, reg prometheus.Gatherer) map[string]float64 {
 	t.Helper()
 	families, err := reg.Gather()
 	if err != nil {

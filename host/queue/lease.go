@@ -209,7 +209,7 @@ func (d *Dispatcher) giveBack(ctx context.Context, leaseEndedBefore time.Time, l
 		d.log.Warn("run was lost with its host, its job went back", "agent", run.Agent, "run", run.ID,
 			"job", run.Job, "attempt", run.Attempt, "lost_host", run.Host)
 		if slices.Contains(r.Dead, run.Job) {
-			d.metrics.jobs.end(run.Agent, job.Dead)
+			d.metrics.jobEnded(run.Agent, job.Dead)
 		}
 	}
 	for _, id := range r.Dead {

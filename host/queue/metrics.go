@@ -1,24 +1,34 @@
 package queue
 
 import (
-	"context"
 	"errors"
-	"maps"
+	"sync"
 	"time"
 
-	"github.com/hashicorp/go-hclog"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/action-llama/gateway/host/job"
+	"github.com/action-llama/gateway/host/scrape"
 	"github.com/action-llama/gateway/host/store"
 )
 
+// metrics keeps the metrics of each agent by themselves, so that a scrape has
+// to look at those only that did something since the last.
 type metrics struct {
+	board    *scrape.Board
+	starting prometheus.Histogram
+
+	mu     sync.Mutex
+	agents map[string]*agentMetrics
+}
+
+type agentMetrics struct {
+	part     *scrape.Part
+	created  bool // its series, at zero
 	jobs     jobMetrics
 	runs     *prometheus.CounterVec
-	duration *prometheus.HistogramVec
-	wait     *prometheus.HistogramVec
-	starting prometheus.Histogram
+	duration prometheus.Histogram
+	wait     prometheus.Histogram
 }
 
 // native has a histogram serve exponential buckets besides the classic ones, to
@@ -30,24 +40,13 @@ func native(o prometheus.HistogramOpts) prometheus.HistogramOpts {
 	return o
 }
 
-func newMetrics(r prometheus.Registerer) (*metrics, error) {
+func newMetrics(r prometheus.Registerer, b *scrape.Board) (*metrics, error) {
+	if b == nil { // they are kept, and nobody sees them
+		b = scrape.New(prometheus.NewRegistry())
+	}
 	m := &metrics{
-		jobs: newJobMetrics(),
-		runs: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "al_runs_total",
-			Help: "Runs that ended, by outcome: done, failed, killed, released or lost.",
-		}, []string{"agent", "trigger", "outcome"}),
-		duration: prometheus.NewHistogramVec(native(prometheus.HistogramOpts{
-			Name: "al_run_duration_seconds",
-			Help: "How long runs took, whatever their outcome.",
-			// An agent works for seconds to an hour; 900 s is the default timeout.
-			Buckets: []float64{1, 5, 15, 30, 60, 120, 300, 600, 900, 1800, 3600},
-		}), []string{"agent"}),
-		wait: prometheus.NewHistogramVec(native(prometheus.HistogramOpts{
-			Name:    "al_queue_wait_seconds",
-			Help:    "How long jobs waited for their first run.",
-			Buckets: []float64{0.01, 0.1, 1, 5, 15, 60, 300, 900, 3600},
-		}), []string{"agent"}),
+		board:  b,
+		agents: make(map[string]*agentMetrics),
 		starting: prometheus.NewHistogram(native(prometheus.HistogramOpts{
 			Name: "al_run_start_seconds",
 			Help: "Time from taking a job out of its queue to the first process of its run.",
@@ -59,18 +58,90 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	if r == nil {
 		return m, nil
 	}
-	return m, errors.Join(m.jobs.register(r), r.Register(m.runs), r.Register(m.duration), r.Register(m.wait), r.Register(m.starting))
+	return m, r.Register(m.starting)
+}
+
+// newAgentMetrics are those of an agent, and where they are gathered. An agent
+// whose name can not be a label has an error, and is counted in vain.
+func newAgentMetrics(name string) (*agentMetrics, *prometheus.Registry, error) {
+	agent := prometheus.Labels{"agent": name}
+	m := &agentMetrics{
+		jobs: newJobMetrics(agent),
+		runs: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name:        "al_runs_total",
+			Help:        "Runs that ended, by outcome: done, failed, killed, released or lost.",
+			ConstLabels: agent,
+		}, []string{"trigger", "outcome"}),
+		duration: prometheus.NewHistogram(native(prometheus.HistogramOpts{
+			Name: "al_run_duration_seconds",
+			Help: "How long runs took, whatever their outcome.",
+			// An agent works for seconds to an hour; 900 s is the default timeout.
+			Buckets:     []float64{1, 5, 15, 30, 60, 120, 300, 600, 900, 1800, 3600},
+			ConstLabels: agent,
+		})),
+		wait: prometheus.NewHistogram(native(prometheus.HistogramOpts{
+			Name:        "al_queue_wait_seconds",
+			Help:        "How long jobs waited for their first run.",
+			Buckets:     []float64{0.01, 0.1, 1, 5, 15, 60, 300, 900, 3600},
+			ConstLabels: agent,
+		})),
+	}
+	r := prometheus.NewRegistry()
+	return m, r, errors.Join(m.jobs.register(r), r.Register(m.runs), r.Register(m.duration), r.Register(m.wait))
+}
+
+// create makes the series that are there at zero.
+func (m *agentMetrics) create() {
+	for _, trigger := range []job.Trigger{job.Webhook, job.Schedule, job.Manual} {
+		// The two that rates are made of; the others are rare.
+		m.runs.WithLabelValues(string(trigger), outcomeDone)
+		m.runs.WithLabelValues(string(trigger), outcomeFailed)
+	}
+	m.jobs.create()
+}
+
+// of returns the metrics of an agent, which may be one that is gone: a run may
+// end after its agent.
+func (m *metrics) of(name string) *agentMetrics {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.locked(name)
+}
+
+func (m *metrics) locked(name string) *agentMetrics {
+	a := m.agents[name]
+	if a == nil {
+		var own *prometheus.Registry
+		var err error
+		if a, own, err = newAgentMetrics(name); err != nil {
+			own = prometheus.NewRegistry()
+		}
+		a.part = m.board.Add(name, own)
+		m.agents[name] = a
+	}
+	return a
+}
+
+// count changes the metrics of an agent, and has the next scrape see it.
+func (m *metrics) count(agent string, change func(*agentMetrics)) {
+	a := m.of(agent)
+	change(a)
+	a.part.Touch()
 }
 
 func (m *metrics) started(c store.Claimed) {
 	if c.Job.Attempt <= 1 { // later, the wait would hold the runs before
-		observe(m.wait.WithLabelValues(c.Job.Agent), max(0, c.Run.StartedAt.Sub(c.Job.QueuedAt)), c.Job.Receipt)
+		m.count(c.Job.Agent, func(a *agentMetrics) {
+			observe(a.wait, max(0, c.Run.StartedAt.Sub(c.Job.QueuedAt)), c.Job.Receipt)
+		})
 	}
 }
 
 func (m *metrics) ended(c store.Claimed, outcome string, took time.Duration) {
-	m.runs.WithLabelValues(c.Job.Agent, string(c.Job.Trigger), outcome).Inc()
-	observe(m.duration.WithLabelValues(c.Job.Agent), took, c.Job.Receipt)
+	m.count(c.Job.Agent, func(a *agentMetrics) {
+		a.runs.WithLabelValues(string(c.Job.Trigger), outcome).Inc()
+		observe(a.duration, took, c.Job.Receipt)
+	})
 }
 
 // observe keeps the receipt with the bucket, for those who want to see one of
@@ -85,115 +156,28 @@ func observe(o prometheus.Observer, took time.Duration, receipt string) {
 
 // SetAgents creates the series of the configured agents at zero, so that the
 // first failure of an agent is a rise, and drops those of agents that are gone.
-func (d *Dispatcher) SetAgents(agents []string) {
-	m := d.metrics
+// Also those of agents that went before: a run that ended after its agent has
+// made some again.
+func (d *Dispatcher) SetAgents(agents []string) { d.metrics.set(agents) }
+
+func (m *metrics) set(agents []string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	now := make(map[string]bool, len(agents))
-	for _, agent := range agents {
-		now[agent] = true
-		for _, trigger := range []job.Trigger{job.Webhook, job.Schedule, job.Manual} {
-			// The two that rates are made of; the others are rare.
-			m.runs.WithLabelValues(agent, string(trigger), outcomeDone)
-			m.runs.WithLabelValues(agent, string(trigger), outcomeFailed)
-		}
-		m.duration.WithLabelValues(agent)
-		m.wait.WithLabelValues(agent)
-		m.jobs.create(agent)
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	// Also those of agents that went before: a run that ended after its agent
-	// has made some again.
-	for agent := range d.agents {
-		if !now[agent] {
-			gone := prometheus.Labels{"agent": agent}
-			m.runs.DeletePartialMatch(gone)
-			m.duration.DeletePartialMatch(gone)
-			m.wait.DeletePartialMatch(gone)
-			m.jobs.drop(agent)
+	for _, name := range agents {
+		now[name] = true
+		if a := m.locked(name); !a.created {
+			a.created = true
+			a.create()
+			a.part.Touch()
 		}
 	}
-	maps.Copy(d.agents, now)
-}
-
-// scrapeTimeout is well inside the 10 s that Prometheus gives a scrape.
-const scrapeTimeout = 2 * time.Second
-
-// Collector reads the state of the queues from the store at scrape time, so
-// that the numbers are the store's own and the same on every host. While the
-// store does not answer, their series are absent, never stale.
-type Collector struct {
-	queues func(context.Context) ([]store.Queue, error)
-	now    func() time.Time
-	log    hclog.Logger
-
-	depth, capacity, oldest, dropped, active, limit, paused, budget *prometheus.Desc
-}
-
-// NewCollector returns a collector over the Queues method of a store.
-func NewCollector(queues func(context.Context) ([]store.Queue, error), now func() time.Time, log hclog.Logger) *Collector {
-	if now == nil {
-		now = time.Now
-	}
-	if log == nil {
-		log = hclog.NewNullLogger()
-	}
-	desc := func(name, help string) *prometheus.Desc {
-		return prometheus.NewDesc(name, help, []string{"agent"}, nil)
-	}
-	return &Collector{
-		queues: queues, now: now, log: log,
-		depth:    desc("al_queue_depth", "Jobs that wait."),
-		capacity: desc("al_queue_capacity", "Jobs that may wait before the oldest is dropped."),
-		oldest:   desc("al_queue_oldest_seconds", "For how long the oldest waiting job has waited; 0 when none waits."),
-		dropped:  desc("al_queue_dropped_total", "Jobs that were dropped: from a full queue, for a newer one with their key, or for want of a budget."),
-		active:   desc("al_runs_active", "Runs under way, on all hosts of the store."),
-		limit:    desc("al_runs_limit", "Runs that may be under way at once: the scale of the agent."),
-		paused:   desc("al_agent_paused", "1 while the agent is paused."),
-		budget:   desc("al_runs_budget_exhausted", "1 while maxRunsPerHour or maxRunsPerDay of the agent keeps it from starting runs."),
-	}
-}
-
-func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.depth, c.capacity, c.oldest, c.dropped, c.active, c.limit, c.paused, c.budget} {
-		ch <- d
-	}
-}
-
-func (c *Collector) Collect(ch chan<- prometheus.Metric) {
-	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
-	defer cancel()
-	queues, err := c.queues(ctx)
-	if err != nil {
-		c.log.Debug("queues can not be measured", "error", err)
-		return
-	}
-	now := c.now()
-	for _, q := range queues {
-		send := func(d *prometheus.Desc, t prometheus.ValueType, v float64) {
-			m, err := prometheus.NewConstMetric(d, t, v, q.Agent)
-			if err != nil { // a name that is no text must not end the host
-				m = prometheus.NewInvalidMetric(d, err)
-			}
-			ch <- m
+	var gone []*scrape.Part
+	for name, a := range m.agents {
+		if !now[name] {
+			gone = append(gone, a.part)
+			delete(m.agents, name)
 		}
-		oldest := 0.0
-		if !q.Oldest.IsZero() {
-			oldest = max(0, now.Sub(q.Oldest).Seconds())
-		}
-		send(c.depth, prometheus.GaugeValue, float64(q.Waiting))
-		send(c.capacity, prometheus.GaugeValue, float64(q.Capacity))
-		send(c.oldest, prometheus.GaugeValue, oldest)
-		send(c.dropped, prometheus.CounterValue, float64(q.Dropped))
-		send(c.active, prometheus.GaugeValue, float64(q.Running))
-		send(c.limit, prometheus.GaugeValue, float64(q.Scale))
-		send(c.paused, prometheus.GaugeValue, flag(q.Paused))
-		send(c.budget, prometheus.GaugeValue, flag(q.LimitedUntil.After(now)))
 	}
-}
-
-func flag(on bool) float64 {
-	if on {
-		return 1
-	}
-	return 0
+	m.board.Remove(gone...)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/action-llama/gateway/host/job"
+	"github.com/action-llama/gateway/host/scrape"
 	"github.com/action-llama/gateway/host/store"
 )
 
@@ -17,8 +18,8 @@ func TestCollectorTellsTheStateOfTheStore(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	var down error
-	reg := prometheus.NewPedanticRegistry()
-	reg.MustRegister(NewCollector(func(ctx context.Context) ([]store.Queue, error) {
+	reg := scrape.New(prometheus.NewRegistry())
+	NewCollector(reg, func(ctx context.Context) ([]store.Queue, error) {
 		if _, ok := ctx.Deadline(); !ok {
 			t.Error("a scrape without a deadline")
 		}
@@ -27,7 +28,7 @@ func TestCollectorTellsTheStateOfTheStore(t *testing.T) {
 				Paused: true, LimitedUntil: now.Add(time.Hour)},
 			{Agent: "b", Scale: 1, Capacity: 5},
 		}, down
-	}, func() time.Time { return now }, nil))
+	}, func() time.Time { return now }, nil)
 
 	err := testutil.GatherAndCompare(reg, strings.NewReader(`
 # HELP al_agent_paused 1 while the agent is paused.
@@ -74,13 +75,17 @@ al_runs_limit{agent="b"} 1
 	if n, err := testutil.GatherAndCount(reg); err != nil || n != 0 {
 		t.Errorf("with the store down: %d series, %v; the rest of the scrape must live", n, err)
 	}
+	down = nil
+	if n, err := testutil.GatherAndCount(reg); err != nil || n != 16 {
+		t.Errorf("when it answers again: %d series, %v", n, err)
+	}
 }
 
 // The series of an agent go with it, also those that its last run made after.
 func TestSeriesOfAgentsThatAreGone(t *testing.T) {
 	t.Parallel()
-	reg := prometheus.NewRegistry()
-	d, err := New(Options{Store: newMemory(1, nil), Execute: ok, Registerer: reg})
+	reg := scrape.New(prometheus.NewRegistry())
+	d, err := New(Options{Store: newMemory(1, nil), Execute: ok, Board: reg})
 	if err != nil {
 		t.Fatal(err)
 	}

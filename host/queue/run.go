@@ -95,7 +95,7 @@ func (d *Dispatcher) supervise(ctx, storeCtx context.Context, a *active) bool {
 	case !recorded:
 		outcome = outcomeLost
 	case result.State != job.Waiting && retryAt.IsZero():
-		d.metrics.jobs.end(c.Job.Agent, result.State)
+		d.metrics.jobEnded(c.Job.Agent, result.State)
 	}
 	d.metrics.ended(c, outcome, took)
 	fields := []any{"outcome", outcome, "duration", logline.Took(took), "exit_code", result.ExitCode}

@@ -135,7 +135,9 @@ func (r *Reader) Queues(ctx context.Context) ([]store.Queue, error) {
 	err := r.read(ctx, func(c *conn) error {
 		list = nil
 		q := c.prepare(`SELECT agent, scale, capacity, waiting, running, dropped,
-			(SELECT queued_at FROM jobs INDEXED BY jobs_waiting WHERE jobs.agent = queues.agent AND state = 'waiting' ORDER BY id LIMIT 1),
+			CASE WHEN waiting > 0 THEN
+				(SELECT queued_at FROM jobs INDEXED BY jobs_waiting WHERE jobs.agent = queues.agent AND state = 'waiting' ORDER BY id LIMIT 1)
+			END,
 			paused, paused_reason, closed_until, last_tick FROM queues ORDER BY agent`)
 		for q.next() {
 			list = append(list, store.Queue{
