@@ -112,6 +112,13 @@ func (a *active) mayBeFenced() bool { return !a.ended && !a.isLost && !a.fenced 
 
 func (d *Dispatcher) fenceOf(a *active) time.Time { return a.kept.Add(d.opts.Lease - d.endMargin()) }
 
+// isFenced says whether it is too late for a run to begin, or to go on.
+func (d *Dispatcher) isFenced(a *active) bool {
+	d.mu.Lock() // the keeper may have renewed it already
+	defer d.mu.Unlock()
+	return !time.Now().Before(d.fenceOf(a))
+}
+
 // endMargin is how long before the end of its lease a run is told to end.
 func (d *Dispatcher) endMargin() time.Duration { return min(endWithin, d.opts.Lease/3) }
 

@@ -52,7 +52,7 @@ func (d *Dispatcher) start(storeCtx context.Context, c store.Claimed, began time
 		switch {
 		case stopping: // claimed while Stop was called
 			recorded = d.record(storeCtx, a, Result{State: job.Waiting, Reason: ErrShutdown.Error()}, time.Time{})
-		case d.opts.Fence && !time.Now().Before(d.fenceOf(a)): // the answer took so long that it is another's by now, or soon
+		case d.opts.Fence && d.isFenced(a): // the answer took so long that it is another's by now, or soon
 			recorded = d.record(storeCtx, a, Result{State: job.Waiting, Reason: ErrUnkept.Error()}, time.Time{})
 		default:
 			recorded = d.supervise(ctx, storeCtx, a)
