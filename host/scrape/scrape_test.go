@@ -105,7 +105,11 @@ func TestServesWhatPromhttpServes(t *testing.T) {
 			},
 			"observe": func(t *rapid.T) {
 				a := some(t)
-				a.took.(prometheus.ExemplarObserver).ObserveWithExemplar(rapid.Float64Range(0, 20).Draw(t, "took"), prometheus.Labels{"receipt_id": "x"})
+				took, ok := a.took.(prometheus.ExemplarObserver)
+				if !ok {
+					t.Fatal("a histogram takes no exemplars")
+				}
+				took.ObserveWithExemplar(rapid.Float64Range(0, 20).Draw(t, "took"), prometheus.Labels{"receipt_id": "x"})
 				a.part.Touch()
 			},
 			"set": func(t *rapid.T) {
@@ -160,11 +164,13 @@ func TestScrapesWhileItIsCounted(t *testing.T) {
 	b := scrape.New(prometheus.NewRegistry())
 	h := b.Handler()
 	var counting sync.WaitGroup
+	begin := make(chan struct{}) // after a scrape, so that there is something kept
 	for i := range agents {
 		a := newAgent(fmt.Sprint(i))
 		a.runs.WithLabelValues("done")
 		a.part = b.Add(fmt.Sprint(i), a.own)
 		counting.Go(func() {
+			<-begin
 			for range counts {
 				a.runs.WithLabelValues("done").Inc()
 				a.part.Touch()
@@ -176,6 +182,8 @@ func TestScrapesWhileItIsCounted(t *testing.T) {
 			}
 		})
 	}
+	get(h, "/metrics", "")
+	close(begin)
 	over := make(chan struct{})
 	go func() {
 		counting.Wait()
@@ -271,8 +279,8 @@ func TestOfWhatFails(t *testing.T) {
 	}
 	b.Before(func() {
 		if down != nil {
-			var none map[string]int
-			none["x"] = 1 // a fault of the program
+			wrong := -len(down.Error())
+			_ = strings.Repeat("x", wrong) // a fault of the program
 		}
 	})
 	down = errors.New("again")
