@@ -131,9 +131,9 @@ var fleetFaults = regexp.MustCompile(`panic|internal error|SQLSTATE (XX|42|22|23
 // load has deliveries sent until the function that it returns is called.
 func (f *fleet) load() (stop func()) {
 	ctx, cancel := context.WithCancel(f.t.Context())
-	backlog := fleetBacklog
-	if !soaking() {
-		backlog = fleetBacklog / 4 // it is all to be worked off soon
+	backlog, longer := fleetBacklog, fleetLong
+	if !soaking() { // it is all to be worked off soon
+		backlog, longer = fleetBacklog/4, fleetLong/2
 	}
 	var sending sync.WaitGroup
 	sending.Go(func() { f.sent.run(ctx) })
@@ -141,7 +141,7 @@ func (f *fleet) load() (stop func()) {
 		for ctx.Err() == nil {
 			if n, long, err := f.waiting(ctx); err == nil {
 				f.sent.busy.Store(n > backlog)
-				f.sent.noLong.Store(long > fleetLong)
+				f.sent.noLong.Store(long > longer)
 			}
 			pauseFor(ctx, fleetLook)
 		}
@@ -192,15 +192,15 @@ func (f *fleet) round() {
 	readFleetRecord(f.t, f.db.URL(), f.after).check(f.t, fleetMaxAttempts)
 }
 
-// aWhile is short, or as long as a lease and more.
+// aWhile is short, or about as long as a lease and longer.
 func aWhile() time.Duration {
-	if rand.IntN(2) == 0 {
+	if rand.IntN(3) == 0 {
 		return rand.N(time.Second)
 	}
 	if !soaking() {
-		return rand.N(fleetLease * 5 / 4)
+		return fleetLease + rand.N(fleetLease/2)
 	}
-	return rand.N(2 * fleetLease)
+	return fleetLease/2 + rand.N(2*fleetLease)
 }
 
 func (f *fleet) note(fault string) {

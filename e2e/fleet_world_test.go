@@ -20,7 +20,7 @@ const (
 
 // fleetAgents are those of the crash test that make sense on several machines
 // ("parent" leaves processes behind that only its own machine can find), and one
-// whose runs take as long as a lease.
+// whose runs go on longer than their lease, if nobody ends them.
 func fleetAgents() []crashAgent {
 	return []crashAgent{
 		{name: "plain", scale: 1, queue: deepQueue},
@@ -50,6 +50,10 @@ func fleetKinds() [][]string {
 
 // fleetFiles are the project of each host. What they share is a folder.
 func fleetFiles(shared string) map[string]string {
+	longest := "14" // seconds of a run, also beyond the end of its lease
+	if soaking() {
+		longest = "25"
+	}
 	files := map[string]string{
 		"config.toml": fmt.Sprintf(`
 scale = %d
@@ -64,7 +68,7 @@ command = ["sh", "harness.sh"]
 type = "github"
 credential = "main"
 `, fleetScale, fleetMaxAttempts, fleetLease),
-		"harness.sh": strings.ReplaceAll(fleetHarness, "@shared@", shared),
+		"harness.sh": strings.NewReplacer("@shared@", shared, "@longest@", longest).Replace(fleetHarness),
 	}
 	for _, a := range fleetAgents() {
 		dir := "agents/" + a.name + "/"
@@ -98,7 +102,7 @@ echo "start $AL_RUN_ID $AL_AGENT $AL_ATTEMPT $PPID $$ $thing $events" >>marks
 code=0
 case $AL_AGENT in
 long)
-	case $((n % 5)) in 0) sleep 0.5 ;; 1) sleep 1 ;; 2) sleep 3 ;; 3) sleep 6 ;; 4) sleep 9 ;; esac
+	case $((n % 5)) in 0) sleep 1 ;; 1) sleep 4 ;; 2) sleep 8 ;; 3) sleep 14 ;; 4) sleep @longest@ ;; esac
 	;;
 narrow | newest) sleep 0.1 ;;
 line | once) [ "$n" = 5 ] && sleep 4 || sleep 0.02 ;;
