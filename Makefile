@@ -62,7 +62,8 @@ clean: ## remove what make built, tools included
 ##-- Test
 
 # RACE=1 insists on the race detector, RACE=0 goes without. Left open, it is used where a C program compiles, since
-# `go env CGO_ENABLED` alone also says yes to a compiler without C headers.
+# `go env CGO_ENABLED` alone also says yes to a compiler without C headers. The scripts of host/cli start al hundreds of
+# times, which takes ten times as long with the detector; they are a run of their own, without.
 RACE ?=
 TESTFLAGS ?=
 TEST_TIMEOUT ?= 10m
@@ -76,8 +77,12 @@ test: ## every test of every module (RACE=1 or 0, TESTFLAGS=...)
 	    $$cc -x c -o /dev/null - >/dev/null 2>&1; then race=1; \
 	  else echo "No working C compiler ($$cc): testing without the race detector. RACE=1 insists on it."; fi; \
 	fi; \
-	if [ "$$race" = 1 ]; then export CGO_ENABLED=1; set -- -race; else set --; fi; \
-	$(GO) test "$$@" -timeout $(TEST_TIMEOUT) $(TESTFLAGS) $(PACKAGES)
+	if [ "$$race" = 1 ]; then \
+	  rc=0; CGO_ENABLED=1 $(GO) test -race -timeout $(TEST_TIMEOUT) $(TESTFLAGS) $(PACKAGES) || rc=1; \
+	  $(STATIC) $(GO) test $(STATIC_FLAGS) -run '^(TestScripts|TestGettingStarted)$$' -timeout $(TEST_TIMEOUT) $(TESTFLAGS) ./host/cli || rc=1; \
+	  exit $$rc; \
+	fi; \
+	$(GO) test -timeout $(TEST_TIMEOUT) $(TESTFLAGS) $(PACKAGES)
 
 .PHONY: e2e
 e2e: build tools-axe ## real binaries, real processes, end to end

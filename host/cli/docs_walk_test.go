@@ -19,6 +19,7 @@ import (
 // the files that the page shows are written. GitHub and the coding agent are
 // played by this test.
 func TestGettingStarted(t *testing.T) {
+	withoutRace(t)
 	t.Parallel()
 	page, err := os.ReadFile("../../docs/getting-started.md")
 	if errors.Is(err, fs.ErrNotExist) {

@@ -35,7 +35,19 @@ func TestMain(m *testing.M) {
 	})
 }
 
+// withoutRace leaves a test that starts al hundreds of times out of a build with
+// the race detector, with which each start takes ten times as long: the scripts
+// alone would need as long as everything else. `make test` runs them in a build
+// of their own. What they start is tested with the detector where it is made.
+func withoutRace(t *testing.T) {
+	t.Helper()
+	if raced && os.Getenv("AL_RACE_SCRIPTS") == "" {
+		t.Skip("runs without the race detector, in a build of its own (make test); AL_RACE_SCRIPTS=1 runs it with it")
+	}
+}
+
 func TestScripts(t *testing.T) {
+	withoutRace(t)
 	t.Parallel()
 	// Made when the first script asks.
 	database := sync.OnceValue(pgtest.Start)
