@@ -158,7 +158,9 @@ func (x *execution) step(ctx context.Context, limit <-chan time.Time, name strin
 // record keeps what is needed to find the processes of a step after a crash.
 func (x *execution) record(pid int) {
 	err := writeRecord(x.files.dir, pid)
-	if err != nil && !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, os.ErrNotExist) {
+	// One that has ended already needs none.
+	ended := errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ESRCH)
+	if err != nil && !ended && !errors.Is(err, errors.ErrUnsupported) {
 		x.log.Warn("process not recorded, so it would not be found after a crash", "error", err)
 	}
 }
