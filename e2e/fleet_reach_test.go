@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
@@ -343,8 +344,14 @@ func TestTheDatabaseIsNotWellForAWhile(t *testing.T) {
 	}
 	p.letGo()
 	p.awaitState(run, "done")
+	// What reads may need a moment longer than what writes to notice that the
+	// database is well again.
 	p.hosts[0].now.await("all is worked off", func() bool {
-		a := p.hosts[0].stat().Agents[0]
-		return a.Waiting+a.Running == 0
+		out, code := p.hosts[0].al("stat", "-p", p.hosts[0].dir, "--json")
+		var s status
+		if code != 0 || json.Unmarshal([]byte(out), &s) != nil {
+			return false
+		}
+		return s.Agents[0].Waiting+s.Agents[0].Running == 0
 	})
 }
