@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/action-llama/gateway/host/internal/stored"
 	"github.com/action-llama/gateway/host/job"
 	"github.com/action-llama/gateway/host/store"
 )
@@ -29,7 +30,7 @@ func (s *Store) Accept(ctx context.Context, a store.Acceptance) (store.Accepted,
 	op.sensitive = make([]string, len(a.Jobs))
 	op.contexts = make([]packed, len(a.Jobs))
 	for i := range a.Jobs {
-		op.sensitive[i] = encodeStrings(a.Jobs[i].Sensitive)
+		op.sensitive[i] = stored.Strings(a.Jobs[i].Sensitive)
 		op.contexts[i] = pack(a.Jobs[i].Context)
 		bytes += len(op.contexts[i].bytes)
 	}
@@ -91,10 +92,10 @@ func (o *acceptOp) enqueue(t *tx, i int) (store.Verdict, int64, error) {
 		return 0, 0, err
 	}
 	if !j.Tick.IsZero() { // kept whatever becomes of the job
-		if row.lastTick == nanos(j.Tick) {
+		if row.lastTick == stored.Nanos(j.Tick) {
 			return store.Duplicate, 0, nil
 		}
-		row.lastTick = max(row.lastTick, nanos(j.Tick))
+		row.lastTick = max(row.lastTick, stored.Nanos(j.Tick))
 	}
 	if j.OnlyIfFree {
 		verdict, err := o.free(t, row, j)
@@ -131,7 +132,7 @@ func (o *acceptOp) free(t *tx, row *queueRow, j *store.NewJob) (store.Verdict, e
 	if row.paused || t.totals.paused {
 		return store.Paused, nil
 	}
-	at := nanos(o.At)
+	at := stored.Nanos(o.At)
 	if row.closedUntil > at || t.totals.closedUntil > at {
 		return store.Busy, nil
 	}
@@ -175,7 +176,7 @@ func (o *acceptOp) queue(t *tx, row *queueRow, i int, before int64) (int64, erro
 			return 0, err
 		}
 	}
-	chain, err := t.chain(row, j, nanos(o.At))
+	chain, err := t.chain(row, j, stored.Nanos(o.At))
 	if err != nil {
 		return 0, err
 	}

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"time"
 
+	"github.com/action-llama/gateway/host/internal/stored"
 	"github.com/action-llama/gateway/host/store"
 )
 
@@ -29,7 +30,7 @@ func (t *tx) budgetCloses(agent string, b budget, now time.Time) (int64, error) 
 		if err != nil {
 			return 0, err
 		}
-		if opens := started + int64(bound.window); started != 0 && opens > nanos(now) {
+		if opens := started + int64(bound.window); started != 0 && opens > stored.Nanos(now) {
 			closed = max(closed, opens)
 		}
 	}
@@ -73,7 +74,7 @@ func (t *tx) limited(row *queueRow, now time.Time) (bool, error) {
 	if !row.dropBeyond {
 		return false, nil
 	}
-	at := nanos(now)
+	at := stored.Nanos(now)
 	if row.closedUntil > at || t.totals.closedUntil > at {
 		return true, nil
 	}

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
+
+	"github.com/action-llama/gateway/host/internal/stored"
 )
 
 const (
@@ -112,7 +114,7 @@ func (s *stmt) time(t time.Time) *stmt {
 	if t.IsZero() {
 		return s.null()
 	}
-	return s.int(nanos(t))
+	return s.int(stored.Nanos(t))
 }
 
 // optional binds a number, or NULL for 0.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/action-llama/gateway/host/internal/stored"
 	"github.com/action-llama/gateway/host/job"
 	"github.com/action-llama/gateway/host/store"
 )
@@ -29,7 +30,7 @@ func (c *conn) receipts(q store.Query) *stmt {
 	}
 	if q.Source != "" {
 		// A list of one name is written like every longer one around it.
-		list := encodeStrings([]string{q.Source})
+		list := stored.Strings([]string{q.Source})
 		narrow(`instr(sources, ?) > 0`, list[1:len(list)-1])
 	}
 	switch q.Outcome {

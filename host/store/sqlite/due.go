@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/action-llama/gateway/host/internal/stored"
 )
 
 // maxDue bounds what one transaction lets go. What is left over is still due.
@@ -43,7 +45,7 @@ func (t *tx) letGo(now time.Time) error {
 	if err := t.openBudgets(now); err != nil {
 		return err
 	}
-	if t.totals.closedUntil != 0 && t.totals.closedUntil <= nanos(now) {
+	if t.totals.closedUntil != 0 && t.totals.closedUntil <= stored.Nanos(now) {
 		t.totals.closedUntil = 0
 	}
 	return nil

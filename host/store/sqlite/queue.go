@@ -7,6 +7,7 @@ import (
 
 	"github.com/ncruces/go-sqlite3"
 
+	"github.com/action-llama/gateway/host/internal/stored"
 	"github.com/action-llama/gateway/host/store"
 )
 
@@ -248,7 +249,7 @@ func (s *Store) SetLimits(ctx context.Context, l store.Limits) error {
 				return err
 			}
 			row.scale, row.capacity = int64(a.Scale), int64(a.Capacity)
-			row.budget, row.dropBeyond, row.runsOn = budgetOf(a.Budget), a.DropBeyond, encodeStrings(a.RunsOn)
+			row.budget, row.dropBeyond, row.runsOn = budgetOf(a.Budget), a.DropBeyond, stored.Strings(a.RunsOn)
 			if row.closedUntil, err = t.budgetCloses(a.Agent, row.budget, l.At); err != nil {
 				return err
 			}

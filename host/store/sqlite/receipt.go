@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/action-llama/gateway/host/internal/stored"
 	"github.com/action-llama/gateway/host/job"
 	"github.com/action-llama/gateway/host/store"
 )
@@ -19,10 +20,10 @@ func (s *stmt) receiptAt() (job.Receipt, error) {
 		Events: s.ColumnInt(11), Matched: s.ColumnInt(12), ReplayOf: s.ColumnText(13),
 	}
 	var err error
-	if r.Sources, err = decodeStrings(s.ColumnText(2)); err != nil {
+	if r.Sources, err = stored.ParseStrings(s.ColumnText(2)); err != nil {
 		return r, fmt.Errorf("receipt %s: sources: %w", r.ID, err)
 	}
-	if r.Header, err = decodeHeader(s.ColumnText(14)); err != nil {
+	if r.Header, err = stored.ParseHeader(s.ColumnText(14)); err != nil {
 		return r, fmt.Errorf("receipt %s: header: %w", r.ID, err)
 	}
 	return r, nil

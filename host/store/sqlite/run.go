@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/action-llama/gateway/host/internal/stored"
 	"github.com/action-llama/gateway/host/job"
 	"github.com/action-llama/gateway/host/store"
 )
@@ -44,7 +45,7 @@ func (s *stmt) jobAt() (job.Job, error) {
 	if len(context) > 0 {
 		j.Context = context
 	}
-	if j.Sensitive, err = decodeStrings(s.ColumnText(14)); err != nil {
+	if j.Sensitive, err = stored.ParseStrings(s.ColumnText(14)); err != nil {
 		return j, fmt.Errorf("job %d: sensitive: %w", j.ID, err)
 	}
 	return j, nil
@@ -92,7 +93,7 @@ func (t *tx) nextAgent(labels []string) (agent string, err error) {
 	q := t.prepare(`SELECT agent, runs_on FROM queues
 		WHERE head IS NOT NULL AND running < scale AND paused = 0 AND closed_until IS NULL ORDER BY head`)
 	for agent == "" && q.next() {
-		runsOn, err := decodeStrings(q.ColumnText(1))
+		runsOn, err := stored.ParseStrings(q.ColumnText(1))
 		if err != nil {
 			return "", errors.Join(err, q.Reset())
 		}
@@ -157,7 +158,7 @@ func (c *conn) mergedEvents(id int64) ([]job.Event, error) {
 			DeliveryID: q.ColumnText(4),
 		}
 		var err error
-		if e.Sensitive, err = decodeStrings(q.ColumnText(5)); err == nil {
+		if e.Sensitive, err = stored.ParseStrings(q.ColumnText(5)); err == nil {
 			e.Context, err = unpack(q.ColumnInt(6), q.ColumnBlob(7, nil))
 		}
 		if err != nil {
