@@ -150,7 +150,7 @@ func (s *Store) alone(ctx context.Context, ask func(*pgx.Batch), hear func(pgx.B
 		case passing(err) && tries < maxTries:
 			continue
 		case ctx.Err() != nil:
-			return fmt.Errorf("%w: %w", ctx.Err(), err)
+			return fmt.Errorf("%w: %w", ctx.Err(), withoutAddress(err))
 		case ownFault(err):
 			return fmt.Errorf("store: refused: %w", err)
 		case elsewhere(err):
