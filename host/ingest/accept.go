@@ -146,7 +146,7 @@ func (d *accepting) record(ctx context.Context, routes *Routes, events []sdk.Eve
 		// A merged event may have filled its burst, which starts at once then.
 		d.follow(accepted, sum.Queued+sum.Merged > 0)
 	}
-	d.report(plan.fates)
+	d.report(events, plan.fates)
 	return sum, plan.fates, nil
 }
 
@@ -183,7 +183,10 @@ func (d *accepting) plan(routes *Routes, events []sdk.Event) (plan, error) {
 		if key != "" {
 			// Events of one delivery may share its id; their order tells them apart.
 			// So do, without being told apart, those of several sources.
-			once := strings.Join(append([]string{key}, e.Sources...), "\n")
+			once := key
+			if len(e.Sources) > 0 {
+				once = strings.Join(append([]string{key}, e.Sources...), "\n")
+			}
 			if n := seen[once]; n > 0 {
 				key += "#" + strconv.Itoa(n)
 			}
@@ -312,14 +315,17 @@ func (d *accepting) logDrops(drops []store.Drop) {
 	}
 }
 
-func (d *accepting) report(fates []job.Outcome) {
+func (d *accepting) report(events []sdk.Event, fates []job.Outcome) {
 	provider := d.route.Descriptor.Type
 	for _, fate := range fates {
 		d.h.metrics.events.WithLabelValues(provider, string(fate)).Inc()
 	}
-	if d.replayOf == "" && len(fates) > 0 {
-		for _, source := range d.sources {
-			d.h.metrics.received.WithLabelValues(provider, source).Add(float64(len(fates)))
+	if d.replayOf != "" {
+		return
+	}
+	for i := range events {
+		for _, source := range EventSources(d.sources, &events[i]) {
+			d.h.metrics.received.WithLabelValues(provider, source).Inc()
 			d.h.metrics.heard.hear(source, d.start)
 		}
 	}

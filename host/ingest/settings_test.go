@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
 	"github.com/action-llama/gateway/host/ingest"
 	"github.com/action-llama/gateway/host/job"
 	"github.com/action-llama/gateway/host/match"
@@ -111,6 +113,15 @@ func TestEachSourceIsReadByItsOwnSettings(t *testing.T) {
 	r := f.store.accepted[1].Receipt
 	if len(r.Header["X-West"]) > 0 || !reflect.DeepEqual(r.Sources, []string{"other", "twin", "west"}) {
 		t.Errorf("receipt %+v: wants the sources that signed, and no token", r)
+	}
+
+	// An event counts for the sources that it is for, not for all that signed.
+	counts := "# HELP al_source_events_total Events that a source was proved to have sent.\n# TYPE al_source_events_total counter\n"
+	for _, source := range []string{"east", "other", "twin", "west"} {
+		counts += fmt.Sprintf("al_source_events_total{provider=\"shop\",source=%q} 1\n", source)
+	}
+	if err := testutil.GatherAndCompare(f.registry, strings.NewReader(counts), "al_source_events_total"); err != nil {
+		t.Error(err)
 	}
 
 	sum, err := f.handler.Replay(t.Context(), job.Receipt{ID: "old", Provider: "shop", Sources: []string{"west", "other"}, Body: []byte("{}")})
