@@ -9,6 +9,7 @@ import (
 
 	"github.com/action-llama/gateway/host/api"
 	"github.com/action-llama/gateway/host/ingest"
+	"github.com/action-llama/gateway/host/internal/histogram"
 	"github.com/action-llama/gateway/host/pluginhost"
 	"github.com/action-llama/gateway/host/version"
 )
@@ -29,15 +30,6 @@ type metrics struct {
 	loadedAt prometheus.Gauge
 }
 
-// native has a histogram serve exponential buckets besides the classic ones, to
-// those who ask in the form that carries them.
-func native(o prometheus.HistogramOpts) prometheus.HistogramOpts {
-	o.NativeHistogramBucketFactor = 1.1
-	o.NativeHistogramMaxBucketNumber = 100
-	o.NativeHistogramMinResetDuration = time.Hour
-	return o
-}
-
 func newMetrics(r prometheus.Registerer) *metrics {
 	m := &metrics{
 		up: prometheus.NewGaugeVec(prometheus.GaugeOpts{
@@ -56,12 +48,12 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Name: "al_provider_faults_total",
 			Help: "What a provider did wrong, by kind; docs/provider-sandbox.md says what each is.",
 		}, []string{"provider", "kind"}),
-		rpc: prometheus.NewHistogramVec(native(prometheus.HistogramOpts{
+		rpc: prometheus.NewHistogramVec(histogram.Native(prometheus.HistogramOpts{
 			Name:    "al_provider_rpc_seconds",
 			Help:    "Time of calls to a provider, without waiting for a restart.",
 			Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5},
 		}), []string{"provider", "method"}),
-		commit: prometheus.NewHistogram(native(prometheus.HistogramOpts{
+		commit: prometheus.NewHistogram(histogram.Native(prometheus.HistogramOpts{
 			Name: "al_store_commit_seconds",
 			Help: "Time of one transaction of the store, to the disk and back.",
 			// From a fast disk to one that hangs.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/action-llama/gateway/host/internal/histogram"
 	"github.com/action-llama/gateway/host/job"
 )
 
@@ -82,16 +83,6 @@ type known struct {
 	sources       map[string]string // with their types
 }
 
-// native has a histogram serve exponential buckets besides the classic ones, to
-// those who ask in the form that carries them. A hundred cover six orders of
-// magnitude within some 10 percent.
-func native(o prometheus.HistogramOpts) prometheus.HistogramOpts {
-	o.NativeHistogramBucketFactor = 1.1
-	o.NativeHistogramMaxBucketNumber = 100
-	o.NativeHistogramMinResetDuration = time.Hour
-	return o
-}
-
 func newMetrics(o Options, b *budget) *metrics {
 	r, agents, counted := o.Registerer, o.Agents, o.Counted
 	if agents == nil {
@@ -108,13 +99,13 @@ func newMetrics(o Options, b *budget) *metrics {
 			"Deliveries answered, by provider type and HTTP status; unusual ones by their class, 4xx.", "provider", "code"),
 		refused: counter("al_webhook_refused_total",
 			"Deliveries refused, by the word that the answer has for it.", "provider", "reason"),
-		duration: prometheus.NewHistogramVec(native(prometheus.HistogramOpts{
+		duration: prometheus.NewHistogramVec(histogram.Native(prometheus.HistogramOpts{
 			Name: "al_webhook_duration_seconds",
 			Help: "Time from the headers of a delivery to its answer.",
 			// From a round trip to the longest deadline of a vendor.
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}), []string{"provider"}),
-		stage: prometheus.NewHistogramVec(native(prometheus.HistogramOpts{
+		stage: prometheus.NewHistogramVec(histogram.Native(prometheus.HistogramOpts{
 			Name: "al_webhook_stage_seconds",
 			Help: "Time of the stages of a delivery: read (its body), provider (verified and parsed), match, commit (to the disk).",
 			// Matching takes microseconds, a sender's slow line seconds.
@@ -224,12 +215,7 @@ func (m *metrics) answered(provider string, a answer, took time.Duration, receip
 	if a.word != "" {
 		m.refused.WithLabelValues(provider, a.word).Inc()
 	}
-	observer := m.duration.WithLabelValues(provider)
-	if with, ok := observer.(prometheus.ExemplarObserver); ok && receipt != "" {
-		with.ObserveWithExemplar(took.Seconds(), prometheus.Labels{"receipt_id": receipt})
-		return
-	}
-	observer.Observe(took.Seconds())
+	histogram.Observe(m.duration.WithLabelValues(provider), took, receipt)
 }
 
 // against counts a delivery that missed the vendor's limit.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/action-llama/gateway/host/internal/histogram"
 	"github.com/action-llama/gateway/host/job"
 	"github.com/action-llama/gateway/host/scrape"
 	"github.com/action-llama/gateway/host/store"
@@ -31,15 +32,6 @@ type agentMetrics struct {
 	wait     prometheus.Histogram
 }
 
-// native has a histogram serve exponential buckets besides the classic ones, to
-// those who ask in the form that carries them.
-func native(o prometheus.HistogramOpts) prometheus.HistogramOpts {
-	o.NativeHistogramBucketFactor = 1.1
-	o.NativeHistogramMaxBucketNumber = 100
-	o.NativeHistogramMinResetDuration = time.Hour
-	return o
-}
-
 func newMetrics(r prometheus.Registerer, b *scrape.Board) (*metrics, error) {
 	if b == nil { // they are kept, and nobody sees them
 		b = scrape.New(prometheus.NewRegistry())
@@ -47,7 +39,7 @@ func newMetrics(r prometheus.Registerer, b *scrape.Board) (*metrics, error) {
 	m := &metrics{
 		board:  b,
 		agents: make(map[string]*agentMetrics),
-		starting: prometheus.NewHistogram(native(prometheus.HistogramOpts{
+		starting: prometheus.NewHistogram(histogram.Native(prometheus.HistogramOpts{
 			Name: "al_run_start_seconds",
 			Help: "Time from taking a job out of its queue to the first process of its run.",
 			// Writing the prompt and forking takes milliseconds, and seconds on a
@@ -72,14 +64,14 @@ func newAgentMetrics(name string) (*agentMetrics, *prometheus.Registry, error) {
 			Help:        "Runs that ended, by outcome: done, failed, killed, released or lost.",
 			ConstLabels: agent,
 		}, []string{"trigger", "outcome"}),
-		duration: prometheus.NewHistogram(native(prometheus.HistogramOpts{
+		duration: prometheus.NewHistogram(histogram.Native(prometheus.HistogramOpts{
 			Name: "al_run_duration_seconds",
 			Help: "How long runs took, whatever their outcome.",
 			// An agent works for seconds to an hour; 900 s is the default timeout.
 			Buckets:     []float64{1, 5, 15, 30, 60, 120, 300, 600, 900, 1800, 3600},
 			ConstLabels: agent,
 		})),
-		wait: prometheus.NewHistogram(native(prometheus.HistogramOpts{
+		wait: prometheus.NewHistogram(histogram.Native(prometheus.HistogramOpts{
 			Name:        "al_queue_wait_seconds",
 			Help:        "How long jobs waited for their first run.",
 			Buckets:     []float64{0.01, 0.1, 1, 5, 15, 60, 300, 900, 3600},
@@ -132,7 +124,7 @@ func (m *metrics) count(agent string, change func(*agentMetrics)) {
 func (m *metrics) started(c store.Claimed) {
 	if c.Job.Attempt <= 1 { // later, the wait would hold the runs before
 		m.count(c.Job.Agent, func(a *agentMetrics) {
-			observe(a.wait, max(0, c.Run.StartedAt.Sub(c.Job.QueuedAt)), c.Job.Receipt)
+			histogram.Observe(a.wait, max(0, c.Run.StartedAt.Sub(c.Job.QueuedAt)), c.Job.Receipt)
 		})
 	}
 }
@@ -140,18 +132,8 @@ func (m *metrics) started(c store.Claimed) {
 func (m *metrics) ended(c store.Claimed, outcome string, took time.Duration) {
 	m.count(c.Job.Agent, func(a *agentMetrics) {
 		a.runs.WithLabelValues(string(c.Job.Trigger), outcome).Inc()
-		observe(a.duration, took, c.Job.Receipt)
+		histogram.Observe(a.duration, took, c.Job.Receipt)
 	})
-}
-
-// observe keeps the receipt with the bucket, for those who want to see one of
-// the jobs that are in it.
-func observe(o prometheus.Observer, took time.Duration, receipt string) {
-	if with, ok := o.(prometheus.ExemplarObserver); ok && receipt != "" {
-		with.ObserveWithExemplar(took.Seconds(), prometheus.Labels{"receipt_id": receipt})
-		return
-	}
-	o.Observe(took.Seconds())
 }
 
 // SetAgents creates the series of the configured agents at zero, so that the
