@@ -17,7 +17,7 @@ import (
 // that is needed was refused is told where it is needed.
 func (c *checker) checkPlugins() {
 	place := PluginPlace(c.p)
-	if _, err := os.Lstat(place.Lock); errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Lstat(place.LockFile); errors.Is(err, fs.ErrNotExist) {
 		return
 	}
 	at := config.Pos{File: install.LockName}

@@ -17,8 +17,8 @@ import (
 // recorded of them.
 func PluginPlace(p *config.Project) install.Place {
 	place := install.Place{
-		Folder: filepath.Join(StateDir(p.Dir), "plugins"),
-		Lock:   filepath.Join(p.Dir, install.LockName),
+		Folder:   filepath.Join(StateDir(p.Dir), "plugins"),
+		LockFile: filepath.Join(p.Dir, install.LockName),
 	}
 	if p.Plugins.Dir != "" {
 		place.Before = []string{p.Plugins.Dir}

@@ -82,7 +82,7 @@ func runPluginLs(ctx context.Context, o pluginLsOptions) error {
 
 // list puts together what the lock, the folders and the gateway know.
 func (p plugins) list(ctx context.Context) (pluginList, error) {
-	out := pluginList{Project: p.project.Dir, Lock: p.Lock, Plugins: []pluginListed{}}
+	out := pluginList{Project: p.project.Dir, Lock: p.LockFile, Plugins: []pluginListed{}}
 	checked, err := p.Check()
 	if err != nil {
 		return out, err

@@ -139,7 +139,7 @@ func (p plugins) reload(ctx context.Context, typ string) (became, detail string)
 
 // report prints what became of providers, and fails when one of them did.
 func (p plugins) report(all []pluginChanged, asJSON bool) error {
-	r := pluginReport{OK: true, Lock: p.Lock, Plugins: append([]pluginChanged{}, all...)}
+	r := pluginReport{OK: true, Lock: p.LockFile, Plugins: append([]pluginChanged{}, all...)}
 	for _, c := range all {
 		r.OK = r.OK && c.Gateway != api.ProviderFailed
 	}

@@ -84,10 +84,10 @@ func runPluginVerify(ctx context.Context, o pluginVerifyOptions) error {
 	if o.accept {
 		return p.accept(ctx, o)
 	}
-	if _, err := os.Stat(p.Lock); errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("there is no %s, so nothing is recorded; al plugin add PATH makes it", p.Lock)
+	if _, err := os.Stat(p.LockFile); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("there is no %s, so nothing is recorded; al plugin add PATH makes it", p.LockFile)
 	}
-	r := pluginVerifyReport{OK: true, Lock: p.Lock, Plugins: []pluginVerified{}}
+	r := pluginVerifyReport{OK: true, Lock: p.LockFile, Plugins: []pluginVerified{}}
 	busy := startProgress(o.streams, "reading providers")
 	if o.from != "" {
 		r.Plugins, err = p.verifySource(ctx, o)
@@ -214,7 +214,7 @@ func (p plugins) accept(ctx context.Context, o pluginVerifyOptions) error {
 		if !o.json {
 			return p.report(all, false)
 		}
-		r := pluginVerifyReport{OK: true, Lock: p.Lock}
+		r := pluginVerifyReport{OK: true, Lock: p.LockFile}
 		var err error
 		if r.Plugins, err = p.verifyInstalled(types); err != nil {
 			return err

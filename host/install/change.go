@@ -180,7 +180,7 @@ func (c *Change) swap(typ, program string, sum Sum, entry Entry) (Done, error) {
 	commit := func() error { return nil } // the lock may be somebody else's to write, where it says so already
 	if !locked || !before.equal(entry) {
 		c.Lock[typ] = entry
-		if commit, err = stageLock(c.Place.Lock, c.Lock); err != nil {
+		if commit, err = stageLock(c.LockFile, c.Lock); err != nil {
 			c.remember(typ, before, locked)
 			return d, err
 		}
@@ -241,7 +241,7 @@ func (c *Change) restore(typ string, before Entry, locked bool) error {
 		return c.write(typ, before)
 	}
 	delete(c.Lock, typ)
-	return saveLock(c.Place.Lock, c.Lock)
+	return saveLock(c.LockFile, c.Lock)
 }
 
 // remember is restore where nothing was written.
@@ -255,7 +255,7 @@ func (c *Change) remember(typ string, before Entry, locked bool) {
 
 func (c *Change) write(typ string, entry Entry) error {
 	c.Lock[typ] = entry
-	return saveLock(c.Place.Lock, c.Lock)
+	return saveLock(c.LockFile, c.Lock)
 }
 
 // place makes a program of the staging folder the one that runs.

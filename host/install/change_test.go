@@ -66,7 +66,7 @@ func TestAddWritesNoLockThatIsRight(t *testing.T) {
 	if _, err := add(t, p, first); err != nil {
 		t.Fatal(err)
 	}
-	before, err := os.Stat(p.Lock)
+	before, err := os.Stat(p.LockFile)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +76,7 @@ func TestAddWritesNoLockThatIsRight(t *testing.T) {
 	if done, err := add(t, p, first); err != nil || done[0].Outcome != Installed {
 		t.Fatalf("%+v, %v", done, err)
 	}
-	if after, err := os.Stat(p.Lock); err != nil || !os.SameFile(before, after) {
+	if after, err := os.Stat(p.LockFile); err != nil || !os.SameFile(before, after) {
 		t.Errorf("the lock was written again, %v", err)
 	}
 }
@@ -171,7 +171,7 @@ func TestUndo(t *testing.T) {
 	p := newPlace(t)
 	try1 := func(src string, want string) {
 		t.Helper()
-		before, err := os.ReadFile(p.Lock)
+		before, err := os.ReadFile(p.LockFile)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -192,7 +192,7 @@ func TestUndo(t *testing.T) {
 		if got := state(t, p, "bell"); got != want {
 			t.Errorf("state %q, want %q", got, want)
 		}
-		if after, err := os.ReadFile(p.Lock); err != nil || string(after) != string(before) {
+		if after, err := os.ReadFile(p.LockFile); err != nil || string(after) != string(before) {
 			t.Errorf("the lock: %v\n%s", err, after)
 		}
 	}
@@ -250,9 +250,9 @@ func TestCheckTellsWhatChanged(t *testing.T) {
 	}
 	fails(t, approve(p.File("bell")), "is a symbolic link")
 
-	write(t, p.Lock, []byte("version = 1\n[plugins.bell\n"))
+	write(t, p.LockFile, []byte("version = 1\n[plugins.bell\n"))
 	fails(t, approve(p.File("bell")), "which file may run as bell is not known: al-plugins.lock:2:")
-	write(t, p.Lock, []byte(fmt.Sprintf("version = 1\n[plugins.bell]\nversion='1.0'\nprotocol=1\nsha256={%q='%s'}\n", foreign(), aSum)))
+	write(t, p.LockFile, []byte(fmt.Sprintf("version = 1\n[plugins.bell]\nversion='1.0'\nprotocol=1\nsha256={%q='%s'}\n", foreign(), aSum)))
 	if err := os.Remove(p.File("bell")); err != nil {
 		t.Fatal(err)
 	}
@@ -353,7 +353,7 @@ func TestLeftoversGo(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
 	left := write(t, filepath.Join(p.Folder, stagingPrefix+"123", "0", "al-provider-bell"), []byte("half"))
-	half := write(t, filepath.Join(filepath.Dir(p.Lock), lockPrefix+"123"), []byte("version"))
+	half := write(t, filepath.Join(filepath.Dir(p.LockFile), lockPrefix+"123"), []byte("version"))
 	if types, err := p.Present(); err != nil || len(types) > 0 {
 		t.Errorf("found %v, %v", types, err)
 	}

@@ -79,7 +79,7 @@ func newPlace(t testing.TB) Place {
 		t.Skip("the programs of this test are for amd64 and arm64")
 	}
 	dir := t.TempDir()
-	return Place{Folder: filepath.Join(dir, ".al", "plugins"), Lock: filepath.Join(dir, LockName)}
+	return Place{Folder: filepath.Join(dir, ".al", "plugins"), LockFile: filepath.Join(dir, LockName)}
 }
 
 func write(t testing.TB, path string, content []byte) string {

@@ -21,8 +21,8 @@ import (
 
 // Place is where a project's providers are installed.
 type Place struct {
-	Folder string // of the binaries, .al/plugins
-	Lock   string // the file
+	Folder   string // of the binaries, .al/plugins
+	LockFile string
 	// Before are folders in which providers are looked for first.
 	Before []string
 }
@@ -72,11 +72,11 @@ func (p Place) Begin(ctx context.Context) (*Change, error) {
 }
 
 func (c *Change) begin() error {
-	if err := errors.Join(sweep(c.Folder, stagingPrefix), sweep(filepath.Dir(c.Place.Lock), lockPrefix)); err != nil {
+	if err := errors.Join(sweep(c.Folder, stagingPrefix), sweep(filepath.Dir(c.LockFile), lockPrefix)); err != nil {
 		return fmt.Errorf("remove what an interrupted command left: %w", err)
 	}
 	var err error
-	if c.Lock, err = LoadLock(c.Place.Lock); err != nil {
+	if c.Lock, err = LoadLock(c.LockFile); err != nil {
 		return err
 	}
 	c.staging, err = os.MkdirTemp(c.Folder, stagingPrefix)
@@ -163,7 +163,7 @@ func sameFolder(a, b string) bool {
 // file that it names, and from no other. The lock is read each time, so that
 // what al plugin records counts at once.
 func (p Place) Approve(b pluginhost.Binary) error {
-	lock, err := LoadLock(p.Lock)
+	lock, err := LoadLock(p.LockFile)
 	if err != nil {
 		return fmt.Errorf("which file may run as %s is not known: %w", b.Type, err)
 	}

@@ -35,7 +35,7 @@ type Checked struct {
 // Check says how each type of the lock stands, and starts nothing. No types are
 // all of them.
 func (p Place) Check(types ...string) ([]Checked, error) {
-	lock, err := LoadLock(p.Lock)
+	lock, err := LoadLock(p.LockFile)
 	if err != nil {
 		return nil, err
 	}
@@ -130,7 +130,7 @@ func (p Place) recognise(c Checked) string {
 // Compare holds programs against the lock, each for the platforms that it is
 // built for, and starts none of them.
 func (p Place) Compare(programs []Program) ([]Compared, error) {
-	lock, err := LoadLock(p.Lock)
+	lock, err := LoadLock(p.LockFile)
 	if err != nil {
 		return nil, err
 	}
