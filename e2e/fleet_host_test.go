@@ -33,7 +33,7 @@ func newFleetDatabase(t *testing.T) *pgtest.Cluster {
 	c, err := pgtest.NewCluster(freePort(t))
 	t.Cleanup(c.Remove)
 	if err != nil {
-		t.Skipf("no PostgreSQL to test with: %v", err)
+		pgtest.Skip(t, err)
 	}
 	if err := c.Start(fleetSettings...); err != nil {
 		t.Fatal(err)

@@ -22,6 +22,19 @@ import (
 // allowed to create schemas.
 const Env = "AL_TEST_POSTGRES_URL"
 
+// NeedEnv, when it is set, makes the lack of a server a failure: where one is
+// installed for the tests, none of them is to be passed over in silence.
+const NeedEnv = "AL_NEED_POSTGRES"
+
+// Skip passes over a test for which there is no server, and says why.
+func Skip(t testing.TB, why error) {
+	t.Helper()
+	if os.Getenv(NeedEnv) != "" {
+		t.Fatalf("no PostgreSQL to test with: %v; %s says that there has to be one", why, NeedEnv)
+	}
+	t.Skipf("no PostgreSQL to test with: %v; install it, or set %s", why, Env)
+}
+
 // startWithin is far above what a server takes on a slow machine.
 const startWithin = time.Minute
 
@@ -70,7 +83,7 @@ func (s *Server) Why() error { return s.why }
 func (s *Server) URL(t testing.TB) string {
 	t.Helper()
 	if s.why != nil {
-		t.Skipf("no PostgreSQL to test with: %v; install it, or set %s", s.why, Env)
+		Skip(t, s.why)
 	}
 	out, drop, err := s.Schema()
 	if err != nil {
