@@ -187,6 +187,8 @@ func TestAJobRunsOnAHostWithItsLabels(t *testing.T) {
 	t.Parallel()
 	p := newPair(t, fleetLease, func(i int, h *fleetHost) {
 		h.write("agents/dev/config.toml", "scale = 4\nrunsOn = [\"gpu\"]\n[[webhooks]]\nsource = \"main\"\nevents = [\"issues\"]\n")
+		h.write("agents/free/config.toml", "[[webhooks]]\nsource = \"main\"\nevents = [\"push\"]\n")
+		h.write("agents/free/SKILL.md", "Look at it.\n")
 		if i == 1 {
 			h.env = append(h.env, "AL_RUNNER_LABELS=gpu,vpn")
 		}
@@ -202,7 +204,8 @@ func TestAJobRunsOnAHostWithItsLabels(t *testing.T) {
 	without.now.await("these runs are over", func() bool { return without.stat().Agents[0].Running == 0 })
 	with.now.stop()
 	without.now.mustSend(issue("waits"))
-	pauseFor(t.Context(), 4*time.Second) // a host looks every three by itself
+	// It looks for work, and finds what came later and may run there.
+	without.command("run", "free")
 	if a := without.stat().Agents[0]; a.Waiting != 1 {
 		t.Errorf("%+v: one job waits for a host with the label", a)
 	}
