@@ -56,8 +56,12 @@ func CopyStore(ctx context.Context, p *config.Project, c StoreCopy) (out []trans
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, lock.Release()) }()
-	if living, err := gatewaysOf(p.Dir); err != nil || len(living) > 0 {
-		return nil, errors.Join(fmt.Errorf("%d gateways of this project still finish their runs; al stop ends them", len(living)), err)
+	living, err := gatewaysOf(p.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("look for gateways that finish their runs: %w", err)
+	}
+	if len(living) > 0 {
+		return nil, fmt.Errorf("%d gateways of this project still finish their runs; al stop ends them", len(living))
 	}
 
 	file, url := DatabaseFile(p.Dir), p.Store.URL.Reveal()
